@@ -1,0 +1,101 @@
+"""What a session asks its shell to do, in order."""
+
+from dataclasses import dataclass
+
+from transcription.core.config import SessionConfig
+from transcription.core.jobs import Job
+from transcription.core.protocol import CloseCode, EndReason, FinalTranscript, ServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to the client."""
+
+    message: ServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Ask admission for a place; answer with `Session.receive_admission`."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAudio:
+    """Put samples into the segment's Redis buffer; answer with `Session.audio_stored`."""
+
+    segment_id: str
+    offset: int
+    """Where in the segment they belong, in samples."""
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send a job to the workers, after all audio asked to be stored before it."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardAudio:
+    """Delete segments' Redis buffers; jobs that still wait for them are not run."""
+
+    segment_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOpened:
+    """Note the session in the audit records."""
+
+    session_id: str
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSegment:
+    """Note a final in the audit records."""
+
+    final: FinalTranscript
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailedSegment:
+    """Note in the audit records a segment that will get no final."""
+
+    segment_id: str
+    start_ms: float
+    duration_ms: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordClosed:
+    """Note the session's end in the audit records, and give its place back."""
+
+    reason: EndReason
+    total_audio_ms: float
+    total_segments: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection; the session is over."""
+
+    code: CloseCode
+
+
+Effect = (
+    Send
+    | Admit
+    | StoreAudio
+    | Submit
+    | DiscardAudio
+    | RecordOpened
+    | RecordSegment
+    | RecordFailedSegment
+    | RecordClosed
+    | Close
+)

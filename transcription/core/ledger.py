@@ -1,0 +1,100 @@
+"""What a session waits for: the finals it has asked for, in order of speech, each answered once.
+
+Results may be late, doubled, out of order or lost. The ledger releases them in order, ignores what it does not wait
+for, says which are overdue, and gives up on a segment after `MAX_ATTEMPTS`.
+"""
+
+from dataclasses import dataclass, field
+
+from transcription.core.jobs import Failure, Job, Result, Transcript
+
+MAX_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class Entry:
+    """A segment whose final is awaited."""
+
+    job: Job
+    start: int
+    """Position of its first sample in the session."""
+    samples: int
+    submitted_at: float
+    """When its job was last sent."""
+    asked_at: float
+    """When its job was first sent."""
+    attempts: int = 1
+    answer: Result | None = None
+    answered_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The finals a session waits for."""
+
+    timeout_s: float
+    _entries: dict[str, Entry] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def segment_ids(self) -> tuple[str, ...]:
+        """The segments awaited, in order of speech."""
+        return tuple(self._entries)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the first of them is overdue."""
+        waiting = [e.submitted_at for e in self._entries.values() if e.answer is None]
+        return min(waiting) + self.timeout_s if waiting else None
+
+    def expect(self, job: Job, start: int, samples: int, now: float) -> None:
+        """Wait for a final."""
+        self._entries[job.segment_id] = Entry(job, start, samples, submitted_at=now, asked_at=now)
+
+    def receive(self, result: Result, now: float) -> Job | None:
+        """Take an answer; returns the job when it is worth another try."""
+        entry = self._entries.get(result.segment_id)
+        if entry is None or entry.answer is not None or entry.job.job_id != result.job_id:
+            return None
+        if isinstance(result, Failure) and result.retryable and entry.attempts < MAX_ATTEMPTS:
+            return self._again(entry, now)
+        entry.answer, entry.answered_at = result, now
+        return None
+
+    def overdue(self, now: float) -> list[Job]:
+        """The jobs to send again; those out of attempts are answered with a failure instead."""
+        again = []
+        for entry in self._entries.values():
+            if entry.answer is None and now >= entry.submitted_at + self.timeout_s:
+                if entry.attempts < MAX_ATTEMPTS:
+                    again.append(self._again(entry, now))
+                else:
+                    job = entry.job
+                    entry.answered_at = now
+                    entry.answer = Failure(
+                        job_id=job.job_id,
+                        segment_id=job.segment_id,
+                        kind=job.kind,
+                        reason=f"No answer from the workers after {entry.attempts} tries",
+                        retryable=False,
+                    )
+        return again
+
+    def release(self) -> list[tuple[Entry, Transcript | Failure]]:
+        """The answers whose turn has come, in order of speech."""
+        ready = []
+        while self._entries:
+            segment_id, entry = next(iter(self._entries.items()))
+            if entry.answer is None:
+                break
+            del self._entries[segment_id]
+            ready.append((entry, entry.answer))
+        return ready
+
+    @staticmethod
+    def _again(entry: Entry, now: float) -> Job:
+        entry.attempts += 1
+        entry.submitted_at = now
+        return entry.job

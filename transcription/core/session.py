@@ -1,0 +1,379 @@
+"""One session, as a state machine without I/O.
+
+Feed it what happened, with the time (`now`, monotonic seconds); it returns what to do about it, in order. It never
+sleeps, reads a clock or touches a socket. What it promises (docs/architecture.md): each closed segment is answered by
+exactly one `final_transcript` or an `error` that names it; finals come in order of speech; `session_ended` is last.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from transcription.core import options, protocol, receipt
+from transcription.core.admission import Admission, Refusal
+from transcription.core.audio import BYTES_PER_SAMPLE, ms_from_samples, samples_from_ms
+from transcription.core.config import SAMPLE_RATE, SessionConfig
+from transcription.core.effects import (
+    Admit,
+    Close,
+    DiscardAudio,
+    Effect,
+    RecordClosed,
+    RecordFailedSegment,
+    RecordOpened,
+    RecordSegment,
+    Send,
+    StoreAudio,
+    Submit,
+)
+from transcription.core.jobs import Failure, Kind, Result, Transcript
+from transcription.core.ledger import Entry, Ledger
+from transcription.core.listener import Audio, Closed, Heard, Listener, Opened, Vad, pcm_samples
+from transcription.core.protocol import CloseCode, EndReason, ErrorCode
+from transcription.core.utterance import Utterance
+
+PARTIAL_LOST_AFTER_S = 5.0
+"""An outstanding partial is taken for lost after so long, and the next may go out."""
+
+
+class Resampler(Protocol):
+    """PCM of one rate into 16 kHz PCM, as a stream."""
+
+    def __call__(self, pcm: bytes, *, last: bool = False) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a session is given to work with."""
+
+    vad: Callable[[], Vad]
+    resampler: Callable[[int], Resampler]
+    """From a sample rate."""
+
+
+class State(Enum):
+    """Where a session is; it only moves down this list, but for a refusal, which leads back to the first."""
+
+    CONNECTED = auto()
+    STARTING = auto()
+    STREAMING = auto()
+    ENDING = auto()
+    """No more input; finals are awaited."""
+    ENDED = auto()
+
+
+class Session:
+    """The state machine of one connection's session."""
+
+    def __init__(self, uid: str, defaults: SessionConfig, tools: Tools, now: float) -> None:
+        """`uid` names the session inside the service (keys, groups); the client's own `session_id` may be reused."""
+        self.uid = uid
+        self.state = State.CONNECTED
+        self.session_id: str | None = None
+        self.config = defaults
+        self._defaults = defaults
+        self._tools = tools
+        self._last_heard_from = now
+        self._unstored = 0
+        self._overflowing = False
+        self._received = 0
+        self._segments = 0
+        self._errors = 0
+        self._reason = EndReason.COMPLETED
+        self._ledger = Ledger(defaults.result_timeout_s)
+        self._listener: Listener | None = None
+        self._resampler: Resampler | None = None
+        self._utterance: Utterance | None = None
+
+    @property
+    def talking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._utterance is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call `tick` next, if nothing else happens before."""
+        match self.state:
+            case State.CONNECTED:
+                return self._last_heard_from + self.config.start_timeout_s
+            case State.STREAMING:
+                times = [self._last_heard_from + self.config.idle_timeout_s, self._ledger.deadline]
+                return min(time for time in times if time is not None)
+            case State.ENDING:
+                return self._ledger.deadline
+            case _:
+                return None
+
+    # What the client does
+
+    def receive_text(self, text: str, now: float) -> list[Effect]:
+        """A text frame came in."""
+        self._last_heard_from = now
+        if self.state is State.ENDED:
+            return []
+        if len(text) > self.config.max_frame_bytes:
+            return self._complain(f"Text frame too long: expected at most {self.config.max_frame_bytes} bytes")
+        try:
+            message = protocol.decode(text)
+        except protocol.ProtocolError as error:
+            return self._complain(str(error))
+        match message:
+            case protocol.StartSession():
+                return self._start(message)
+            case _ if self.state in (State.CONNECTED, State.STARTING):
+                return self._complain("Expected `start_session` first")
+            case protocol.Cancel():
+                return self._abandon(EndReason.CANCELLED, CloseCode.NORMAL)
+            case _ if self.state is State.ENDING:
+                return []
+            case protocol.Flush():
+                return self._flush(now)
+            case protocol.EndSession():
+                return self._end(EndReason.COMPLETED, now)
+        raise AssertionError(message)
+
+    def receive_audio(self, pcm: bytes, now: float) -> list[Effect]:
+        """A binary frame came in."""
+        self._last_heard_from = now
+        match self.state:
+            case State.ENDED:
+                return []
+            case State.CONNECTED | State.STARTING:
+                return self._complain("Audio before `session_started`: expected `start_session` first")
+            case State.ENDING:
+                return self._complain("Audio after `end_session`")
+        if len(pcm) % BYTES_PER_SAMPLE:
+            return self._complain(f"Binary frame of {len(pcm)} bytes: expected an even number (16-bit samples)")
+        if len(pcm) > self.config.max_frame_bytes:
+            return self._complain(f"Binary frame of {len(pcm)} bytes: expected at most {self.config.max_frame_bytes}")
+        if self._overflows(pcm):
+            return self._tell_overflow()
+        self._received += pcm_samples(pcm)
+        assert self._listener
+        heard = self._listener.feed(self._resampler(pcm) if self._resampler else pcm)
+        effects = self._hear(heard, now)
+        return effects + self._maybe_partial(now)
+
+    def disconnect(self, now: float) -> list[Effect]:
+        """The client is gone. What it said is still transcribed and recorded."""
+        if self.state is State.STREAMING:
+            return self._end(EndReason.DISCONNECTED, now)
+        if self.state in (State.CONNECTED, State.STARTING):
+            self.state = State.ENDED
+        return []
+
+    # What the service answers
+
+    def receive_admission(self, admission: Admission, now: float) -> list[Effect]:
+        """Admission answers an `Admit`."""
+        assert self.state is State.STARTING and self.session_id
+        if isinstance(admission, Refusal):
+            session_id, self.session_id, self.state = self.session_id, None, State.CONNECTED
+            return [
+                Send(
+                    protocol.Error(
+                        code=admission.code,
+                        message=admission.message,
+                        session_id=session_id,
+                        retry_after_ms=admission.retry_after_ms,
+                    )
+                )
+            ]
+        config = self.config
+        self.state = State.STREAMING
+        self._last_heard_from = now
+        self._listener = Listener(config, self._tools.vad() if config.vad.enabled else None)
+        if config.sample_rate != SAMPLE_RATE:
+            self._resampler = self._tools.resampler(config.sample_rate)
+        return [RecordOpened(self.session_id, config), Send(protocol.SessionStarted(session_id=self.session_id))]
+
+    def receive_result(self, result: Result, now: float) -> list[Effect]:
+        """A worker answers a job."""
+        if self.state not in (State.STREAMING, State.ENDING):
+            return []
+        if result.kind is Kind.PARTIAL:
+            return self._receive_partial(result, now)
+        again = self._ledger.receive(result, now)
+        return [*([Submit(again)] if again else []), *self._release()]
+
+    def audio_stored(self, samples: int) -> None:
+        """So many samples of a `StoreAudio` are safe in Redis."""
+        self._unstored -= samples
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time passed: call at `deadline`."""
+        match self.state:
+            case State.CONNECTED if now >= self._last_heard_from + self.config.start_timeout_s:
+                self.state = State.ENDED
+                complaint = self._complain(f"No `start_session` within {self.config.start_timeout_s:g} s")
+                return [*complaint, Close(CloseCode.POLICY_VIOLATION)]
+            case State.STREAMING if now >= self._last_heard_from + self.config.idle_timeout_s:
+                return self._end(EndReason.TIMEOUT, now)
+            case State.STREAMING | State.ENDING:
+                again = self._ledger.overdue(now)
+                return [*(Submit(job) for job in again), *self._release()]
+        return []
+
+    def fail(self) -> list[Effect]:
+        """The shell met a fault: tell the client, without details, and end."""
+        if self.state is State.ENDED:
+            return []
+        error = self._error(ErrorCode.INTERNAL_ERROR, "Internal error; the session is over")
+        if self.state in (State.CONNECTED, State.STARTING):
+            self.state = State.ENDED
+            return [error, Close(CloseCode.INTERNAL_ERROR)]
+        return [error, *self._abandon(EndReason.ERROR, CloseCode.INTERNAL_ERROR)]
+
+    # Inside
+
+    def _start(self, message: protocol.StartSession) -> list[Effect]:
+        if self.state is not State.CONNECTED:
+            return [self._error(ErrorCode.SESSION_EXISTS, "This connection already has a session")]
+        self.config = options.merge(self._defaults, message.config)
+        self.session_id = message.session_id or self.uid
+        self.state = State.STARTING
+        return [Admit(self.session_id)]
+
+    def _hear(self, heard: list[Heard], now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for happening in heard:
+            match happening:
+                case Opened(start=start, speech_at=speech_at, continues=continues):
+                    self._segments += 1
+                    segment_id = f"seg-{self._segments:04d}"
+                    self._utterance = Utterance(self.config, self.uid, segment_id, start, now)
+                    if not continues:
+                        effects += self._vad_event("speech_start", speech_at)
+                case Audio(pcm=pcm):
+                    assert self._utterance
+                    effects += self._utterance.append(pcm)
+                case Closed(speech_end=speech_end, continues=continues):
+                    assert self._utterance
+                    utterance = self._utterance
+                    if not continues:
+                        effects += self._vad_event("speech_end", speech_end)
+                    submit, job = utterance.final()
+                    self._ledger.expect(job, utterance.start, utterance.samples, now)
+                    self._utterance = None
+                    effects += submit
+        self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
+        return effects
+
+    def _maybe_partial(self, now: float) -> list[Effect]:
+        utterance = self._utterance
+        if utterance is None or not self.config.partial_results:
+            return []
+        if utterance.partial_awaited and now - utterance.partial_sent_at > PARTIAL_LOST_AFTER_S:
+            utterance.forget_partial()
+        effects = utterance.partial(now)
+        self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
+        return effects
+
+    def _receive_partial(self, result: Result, now: float) -> list[Effect]:
+        utterance = self._utterance
+        if utterance is None or utterance.segment_id != result.segment_id or not utterance.answered(result.job_id):
+            return []
+        effects: list[Effect] = []
+        if isinstance(result, Transcript) and result.text:
+            assert self.session_id
+            partial = protocol.PartialTranscript(
+                session_id=self.session_id,
+                segment_id=result.segment_id,
+                text=result.text,
+                confidence=round(result.confidence, 3),
+                audio_end_ms=ms_from_samples(utterance.start + result.audio_end),
+                timing=receipt.timing(result, now - utterance.partial_sent_at),
+            )
+            effects.append(Send(partial))
+        return effects + self._maybe_partial(now)
+
+    def _release(self) -> list[Effect]:
+        effects: list[Effect] = []
+        for entry, answer in self._ledger.release():
+            effects += self._failed(entry, answer) if isinstance(answer, Failure) else self._final(entry, answer)
+            effects.append(DiscardAudio((answer.segment_id,)))
+        return effects + self._finish_if_drained()
+
+    def _final(self, entry: Entry, answer: Transcript) -> list[Effect]:
+        assert self.session_id
+        final = protocol.FinalTranscript(
+            session_id=self.session_id,
+            segment_id=answer.segment_id,
+            text=answer.text,
+            confidence=round(answer.confidence, 3),
+            words=answer.words,
+            audio_duration_ms=ms_from_samples(entry.samples),
+            audio_start_ms=ms_from_samples(entry.start),
+            timing=receipt.timing(answer, entry.answered_at - entry.asked_at),
+        )
+        return [Send(final), RecordSegment(final)]
+
+    def _failed(self, entry: Entry, answer: Failure) -> list[Effect]:
+        start_ms, duration_ms = ms_from_samples(entry.start), ms_from_samples(entry.samples)
+        return [
+            self._error(ErrorCode.INFERENCE_ERROR, answer.reason, answer.segment_id),
+            RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason),
+        ]
+
+    def _flush(self, now: float) -> list[Effect]:
+        assert self._listener
+        return self._hear(self._listener.flush(), now)
+
+    def _end(self, reason: EndReason, now: float) -> list[Effect]:
+        assert self._listener
+        tail = self._resampler(b"", last=True) if self._resampler else b""
+        effects = [*self._hear(self._listener.feed(tail), now), *self._flush(now)]
+        self._reason, self.state = reason, State.ENDING
+        return effects + self._finish_if_drained()
+
+    def _finish_if_drained(self) -> list[Effect]:
+        return self._finish(CloseCode.NORMAL) if self.state is State.ENDING and not len(self._ledger) else []
+
+    def _abandon(self, reason: EndReason, code: CloseCode) -> list[Effect]:
+        open_segment = (self._utterance.segment_id,) if self._utterance else ()
+        discard = DiscardAudio((*self._ledger.segment_ids, *open_segment))
+        self._reason, self._utterance = reason, None
+        return [discard, *self._finish(code)]
+
+    def _finish(self, code: CloseCode) -> list[Effect]:
+        assert self.session_id
+        self.state = State.ENDED
+        total_ms = ms_from_samples(self._received, self.config.sample_rate)
+        ended = protocol.SessionEnded(
+            session_id=self.session_id,
+            reason=self._reason,
+            total_audio_ms=total_ms,
+            total_segments=self._segments,
+        )
+        return [RecordClosed(self._reason, total_ms, self._segments, self._errors), Send(ended), Close(code)]
+
+    def _overflows(self, pcm: bytes) -> bool:
+        """Whether too much audio is on its way to Redis to accept more."""
+        bound = samples_from_ms(self.config.max_buffer_ms)
+        overflows = bool(self._unstored) and self._unstored + pcm_samples(pcm) > bound
+        self._overflowing = self._overflowing and overflows
+        return overflows
+
+    def _tell_overflow(self) -> list[Effect]:
+        """Once an episode, not once a frame."""
+        if self._overflowing:
+            return []
+        self._overflowing = True
+        held = ms_from_samples(self._unstored)
+        message = f"Audio buffer full: {held:.0f}/{self.config.max_buffer_ms} ms; frames are dropped until it drains"
+        return [self._error(ErrorCode.QUEUE_CONGESTION, message)]
+
+    def _vad_event(self, state: protocol.SpeechState, position: int) -> list[Effect]:
+        if not self.config.vad.enabled:
+            return []
+        assert self.session_id and self._utterance
+        segment_id, t_ms = self._utterance.segment_id, ms_from_samples(position)
+        return [Send(protocol.VadEvent(session_id=self.session_id, state=state, t_ms=t_ms, segment_id=segment_id))]
+
+    def _complain(self, message: str) -> list[Effect]:
+        return [self._error(ErrorCode.INVALID_MESSAGE, message)]
+
+    def _error(self, code: ErrorCode, message: str, segment_id: str | None = None) -> Send:
+        self._errors += 1
+        return Send(protocol.Error(code=code, message=message, session_id=self.session_id, segment_id=segment_id))
