@@ -138,9 +138,9 @@ class Endpointer:
         """Cut in the middle of the quietest three windows (about 100 ms) of the search stretch."""
         powers = list(self._powers)
         sums = [sum(powers[i : i + 3]) for i in range(len(powers) - 2)] or [0.0]
-        quietest = sums.index(min(sums))
-        windows_back = len(powers) - quietest - 1
-        at = max(self._position - windows_back * WINDOW - WINDOW // 2, self._start + WINDOW)
+        quietest = min(range(len(sums)), key=lambda i: (sums[i], -i))
+        middle = self._position - (len(powers) - quietest) * WINDOW + WINDOW + WINDOW // 2
+        at = max(middle, self._start + WINDOW)
         self._start = self._floor = at
         self._powers.clear()
         return Split(at)

@@ -43,12 +43,6 @@ class Ledger:
         """The segments awaited, in order of speech."""
         return tuple(self._entries)
 
-    @property
-    def deadline(self) -> float | None:
-        """When the first of them is overdue."""
-        waiting = [e.submitted_at for e in self._entries.values() if e.answer is None]
-        return min(waiting) + self.timeout_s if waiting else None
-
     def expect(self, job: Job, start: int, samples: int, now: float) -> None:
         """Wait for a final."""
         self._entries[job.segment_id] = Entry(job, start, samples, submitted_at=now, asked_at=now)

@@ -77,6 +77,7 @@ class Session:
         self._last_heard_from = now
         self._unstored = 0
         self._overflowing = False
+        self._misplaced_audio = False
         self._received = 0
         self._segments = 0
         self._errors = 0
@@ -90,20 +91,6 @@ class Session:
     def talking(self) -> bool:
         """Whether an utterance is open."""
         return self._utterance is not None
-
-    @property
-    def deadline(self) -> float | None:
-        """When to call `tick` next, if nothing else happens before."""
-        match self.state:
-            case State.CONNECTED:
-                return self._last_heard_from + self.config.start_timeout_s
-            case State.STREAMING:
-                times = [self._last_heard_from + self.config.idle_timeout_s, self._ledger.deadline]
-                return min(time for time in times if time is not None)
-            case State.ENDING:
-                return self._ledger.deadline
-            case _:
-                return None
 
     # What the client does
 
@@ -140,9 +127,9 @@ class Session:
             case State.ENDED:
                 return []
             case State.CONNECTED | State.STARTING:
-                return self._complain("Audio before `session_started`: expected `start_session` first")
+                return self._complain_of_audio("Audio before `session_started`: expected `start_session` first")
             case State.ENDING:
-                return self._complain("Audio after `end_session`")
+                return self._complain_of_audio("Audio after `end_session`")
         if len(pcm) % BYTES_PER_SAMPLE:
             return self._complain(f"Binary frame of {len(pcm)} bytes: expected an even number (16-bit samples)")
         if len(pcm) > self.config.max_frame_bytes:
@@ -202,7 +189,7 @@ class Session:
         self._unstored -= samples
 
     def tick(self, now: float) -> list[Effect]:
-        """Time passed: call at `deadline`."""
+        """Time passed: call every second or so."""
         match self.state:
             case State.CONNECTED if now >= self._last_heard_from + self.config.start_timeout_s:
                 self.state = State.ENDED
@@ -233,6 +220,7 @@ class Session:
         self.config = options.merge(self._defaults, message.config)
         self.session_id = message.session_id or self.uid
         self.state = State.STARTING
+        self._misplaced_audio = False
         return [Admit(self.session_id)]
 
     def _hear(self, heard: list[Heard], now: float) -> list[Effect]:
@@ -248,13 +236,13 @@ class Session:
                 case Audio(pcm=pcm):
                     assert self._utterance
                     effects += self._utterance.append(pcm)
-                case Closed(speech_end=speech_end, continues=continues):
+                case Closed(end=end, speech_end=speech_end, continues=continues):
                     assert self._utterance
                     utterance = self._utterance
                     if not continues:
                         effects += self._vad_event("speech_end", speech_end)
-                    submit, job = utterance.final()
-                    self._ledger.expect(job, utterance.start, utterance.samples, now)
+                    submit, job = utterance.final(end)
+                    self._ledger.expect(job, utterance.start, end - utterance.start, now)
                     self._utterance = None
                     effects += submit
         self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
@@ -373,6 +361,13 @@ class Session:
 
     def _complain(self, message: str) -> list[Effect]:
         return [self._error(ErrorCode.INVALID_MESSAGE, message)]
+
+    def _complain_of_audio(self, message: str) -> list[Effect]:
+        """Once: a client that streams on would get an error for each frame."""
+        if self._misplaced_audio:
+            return []
+        self._misplaced_audio = True
+        return self._complain(message)
 
     def _error(self, code: ErrorCode, message: str, segment_id: str | None = None) -> Send:
         self._errors += 1

@@ -65,14 +65,18 @@ class Utterance:
         job = self._job(Kind.PARTIAL, self._awaited, end=None, max_samples=window, beam_size=1, words=False)
         return [*self._store(), Submit(job)]
 
-    def final(self) -> tuple[list[Effect], Job]:
-        """Ask for the final: the effects, and the job to expect an answer to."""
+    def final(self, end: int) -> tuple[list[Effect], Job]:
+        """Ask for the final of the segment that ends at `end`: the effects, and the job to expect an answer to.
+
+        A cut at the maximum lies in the past, so the segment may be shorter than what it has been given.
+        """
+        samples = end - self.start
         words = self._config.word_timestamps
         job = self._job(
             Kind.FINAL,
             f"{self._uid}:{self.segment_id}:final",
-            end=self.samples,
-            max_samples=self.samples,
+            end=samples,
+            max_samples=samples,
             beam_size=self._config.beam_size,
             words=words,
         )

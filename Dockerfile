@@ -1,0 +1,114 @@
+# One file, three images; each target takes the commands of deploy/entrypoint.sh:
+#
+#   docker build -t whisper-stt .                         everything in one container (the default, last target)
+#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA
+#   docker build --target worker -t whisper-stt-worker .  one GPU worker
+#
+#   docker run --gpus all -p 8000:8000 -v stt-data:/data whisper-stt
+#
+# PORTUGUESE? THE DEFAULT MODEL, distil-large-v3, KNOWS ENGLISH ONLY. Build with
+#   --build-arg WHISPER_MODEL=large-v3-turbo
+# An empty WHISPER_MODEL bakes no model in; the worker then downloads STT_WHISPER_MODEL into /models when it starts.
+ARG WHISPER_MODEL=distil-large-v3
+
+# CTranslate2 4.8 wants CUDA 12; this base asks for a driver of 570 or newer on GeForce cards.
+ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
+
+
+# ---- Python 3.11 that runs on any glibc (Ubuntu 24.04 has only 3.12), and an environment to fill
+FROM python:3.11.15-slim-bookworm AS build
+ENV UV_PYTHON_INSTALL_DIR=/opt/python \
+    PATH=/opt/venv/bin:$PATH
+RUN pip install --no-cache-dir uv==0.13.9 \
+    && uv python install 3.11.15 \
+    && uv venv --seed --managed-python --python 3.11.15 /opt/venv
+WORKDIR /app
+COPY requirements/ requirements/
+
+FROM build AS worker-venv
+RUN pip install --no-cache-dir -r requirements/worker.txt
+
+FROM worker-venv AS all-venv
+RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu \
+        -r requirements/web.txt -r requirements/embedded.txt
+
+
+# ---- The model. Only what downloads it is copied, so that other changes do not download it again.
+FROM worker-venv AS model
+COPY workers/__init__.py workers/model_store.py workers/
+ARG WHISPER_MODEL
+RUN mkdir /models \
+    && if [ -n "$WHISPER_MODEL" ]; then STT_MODEL_DIR=/models python -m workers.model_store "$WHISPER_MODEL"; fi
+
+
+# ---- web
+FROM python:3.11.15-slim-bookworm AS web
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --user-group --create-home stt
+WORKDIR /app
+COPY requirements/ requirements/
+RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements/web.txt
+COPY manage.py ./
+COPY sttproject/ sttproject/
+COPY transcription/ transcription/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "deploy/healthcheck.py"]
+ENTRYPOINT ["tini", "--", "/app/deploy/entrypoint.sh"]
+CMD ["web"]
+
+
+# ---- What the worker and the all-in-one image share
+FROM ${CUDA_IMAGE} AS cuda
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --user-group --create-home stt \
+    && install -d -o stt -g stt /data /models
+COPY --from=build /opt/python /opt/python
+WORKDIR /app
+ARG WHISPER_MODEL
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    STT_MODEL_DIR=/models \
+    STT_WHISPER_MODEL=${WHISPER_MODEL:-distil-large-v3}
+ENTRYPOINT ["tini", "--", "/app/deploy/entrypoint.sh"]
+
+
+# ---- worker. No HEALTHCHECK yet: its heartbeat is a key in Redis; a worker that hangs exits and is restarted.
+FROM cuda AS worker
+COPY --from=worker-venv /opt/venv /opt/venv
+COPY --from=model --chown=10001:10001 /models /models
+COPY manage.py ./
+COPY sttproject/ sttproject/
+COPY transcription/ transcription/
+COPY workers/ workers/
+COPY deploy/entrypoint.sh deploy/
+USER 10001:10001
+CMD ["worker"]
+
+
+# ---- all-in-one: embedded Valkey (unless STT_REDIS_URL is set), worker and web; /data holds SQLite and what is fetched
+FROM cuda AS all-in-one
+COPY --from=all-venv /opt/venv /opt/venv
+COPY --from=model --chown=10001:10001 /models /models
+COPY manage.py ./
+COPY sttproject/ sttproject/
+COPY transcription/ transcription/
+COPY workers/ workers/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+ENV DATABASE_URL=sqlite:////data/db.sqlite3 \
+    STT_CACHE_DIR=/data/cache \
+    HF_HOME=/data/huggingface
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["python", "deploy/healthcheck.py"]
+CMD ["stt"]

@@ -1,0 +1,48 @@
+# `make run` and `make test` need python3.11+ with venv, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The lists are complete, so --no-deps: torch comes without its CUDA packages (nothing here imports it).
+PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
+
+.PHONY: run test check format fuzz bench clean
+
+run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
+	@exec $(BIN)/python manage.py stt
+
+test: $(VENV)/dev.stamp  ## the whole suite, on real parts
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp  ## lint, types, architecture, configuration
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py check --fail-level ERROR
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	PATH=$(BIN):$$PATH deploy/lint.sh
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp  ## see benchmarks/README.md; ARGS="latency --manifest …"
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) staticfiles
+
+$(VENV)/bin/pip:
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whisper STT needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt requirements/embedded.txt
+	@echo "Installing the requirements (once; some 700 MB on disk) …"
+	@$(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
+	@echo "Installing what checks and tests need (once) …"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@ $(VENV)/run.stamp

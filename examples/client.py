@@ -1,0 +1,34 @@
+"""The smallest client: streams a 16 kHz mono 16-bit WAV in real time and prints what comes back."""
+
+import asyncio
+import json
+import sys
+import wave
+
+import websockets
+
+
+async def speak(ws: websockets.ClientConnection, path: str) -> None:
+    """Send the file's audio, 20 ms at a time, then end the session."""
+    with wave.open(path) as audio:
+        while chunk := audio.readframes(320):
+            await ws.send(chunk)
+            await asyncio.sleep(0.02)
+    await ws.send(json.dumps({"type": "end_session"}))
+
+
+async def main(path: str, url: str = "ws://127.0.0.1:8000/ws/stt") -> None:
+    """Print partials and finals until the session has ended."""
+    async with websockets.connect(url) as ws:
+        await ws.send(json.dumps({"type": "start_session", "config": {"lang_code": "pt"}}))
+        async for raw in ws:
+            message = json.loads(raw)
+            sys.stdout.write(f"{message['type']:<20} {message.get('text') or message.get('message') or ''}\n")
+            if message["type"] == "session_started":
+                speaking = asyncio.create_task(speak(ws, path))
+            elif message["type"] == "error":
+                break
+        await speaking
+
+
+asyncio.run(main(*sys.argv[1:]))

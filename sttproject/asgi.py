@@ -1,0 +1,17 @@
+"""The web process: HTTP pages and the WebSocket."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sttproject.settings")
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - after the settings are named
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+django_application = get_asgi_application()
+
+from transcription import vad  # noqa: E402
+from transcription.routing import websocket_urlpatterns  # noqa: E402 - needs the app registry
+
+vad.model()  # before the first client waits for it
+
+application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})

@@ -1,0 +1,183 @@
+"""The only reader of the environment: every setting with its name, type, default and meaning.
+
+`.env` in the working directory is read too; the environment wins. A bad value stops the start with all bad ones named
+at once. `docs/configuration.md` and `.env.example` are held to this file by a test.
+"""
+
+import difflib
+import os
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from transcription.core.config import Limits, SessionConfig, VadConfig
+from transcription.core.protocol import normalise_language
+
+ComputeType = Literal[
+    "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+]
+
+INSECURE_SECRET_KEY = "insecure-development-key"  # noqa: S105 - named for what it is, refused by `check --deploy`
+
+
+def _plain(name: str, default: Any, description: str) -> Any:
+    """A setting whose variable has no STT_ prefix."""
+    return Field(default, validation_alias=AliasChoices(name), description=description)
+
+
+class Env(BaseSettings):
+    """The service's settings. A field `x` is the variable `STT_X` unless its alias says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", populate_by_name=True
+    )
+
+    host: str = Field("0.0.0.0", description="Host to bind to")  # noqa: S104 - the contract's default
+    port: int = Field(8000, ge=1, le=65535, description="Port to bind to")
+    max_sessions: int = Field(100, ge=1, description="Maximum concurrent sessions, cluster-wide")
+    whisper_model: str = Field(
+        "distil-large-v3",
+        min_length=1,
+        description="Whisper model: a name, a CTranslate2 repo id or a directory. "
+        "The default is English-only; for Portuguese use `large-v3-turbo`",
+    )
+    compute_type: ComputeType = Field("float16", description="Compute type (`float16`, `int8_float16`, `int8`, …)")
+    device: Literal["cuda", "cpu"] = Field("cuda", description="Device (`cuda`, `cpu`)")
+    language: str = Field("pt", description="Default language code")
+    vad_enabled: bool = Field(True, description="Enable VAD")
+    vad_threshold: float = Field(0.5, ge=0.0, le=1.0, description="VAD threshold (0.0-1.0)")
+    vad_min_speech_ms: int = Field(250, ge=0, le=10_000, description="Min speech duration (ms)")
+    vad_min_silence_ms: int = Field(500, ge=32, le=10_000, description="Min silence for end-of-speech (ms)")
+    partial_interval_ms: int = Field(300, ge=50, le=60_000, description="Partial transcript interval (ms)")
+    max_partial_window_s: float = Field(8.0, ge=1.0, le=30.0, description="Max audio window for partials (s)")
+    max_utterance_s: float = Field(30.0, ge=1.0, le=120.0, description="Max utterance duration (s)")
+    max_buffer_ms: int = Field(
+        5_000, ge=200, le=600_000, description="Max audio buffer per session (ms): accepted, not yet in Redis"
+    )
+    max_queue_depth: int = Field(20, ge=1, description="Max queue depth: jobs waiting and running, cluster-wide")
+    max_estimated_server_total_ms: float = Field(500.0, gt=0, description="Max estimated latency (ms)")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Logging level")
+
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        pattern=r"^(rediss?|unix)://",
+        description="Redis or Valkey of the whole cluster; unset, `manage.py stt` starts an embedded one",
+    )
+    beam_size: int = Field(5, ge=1, le=20, description="Beam size of finals (partials use 1)")
+    model_dir: str | None = Field(None, description="Directory that holds models as `<name>/`")
+    cache_dir: str = Field("~/.cache/whisper-stt", description="Where the embedded model is joined")
+    engine: Literal["whisper", "echo"] = Field("whisper", description="`echo` decodes nothing: for tests and load")
+    echo_decode_ms: float = Field(0.0, ge=0, description="How long the echo engine pretends to decode (ms)")
+    worker_threads: int = Field(4, ge=1, le=64, description="Task threads of a worker")
+    cpu_threads: int = Field(0, ge=0, description="Threads the model may use on a CPU (0: all cores)")
+    pre_roll_ms: int = Field(300, ge=0, le=2_000, description="Audio kept from before speech starts (ms)")
+    word_timestamps: bool = Field(True, description="Word times in finals, unless the client says otherwise")
+    partial_results: bool = Field(True, description="Partial transcripts, unless the client says otherwise")
+    max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
+    start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
+    idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
+    result_timeout_s: float = Field(20.0, gt=0, description="A final not answered is sent again after (s)")
+
+    database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
+    secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
+    debug: bool = _plain("DEBUG", False, "Django's debug pages; never in production")
+    allowed_hosts: Annotated[list[str], NoDecode] = _plain(
+        "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str) -> str:
+        language = normalise_language(value)
+        if language is None:
+            raise ValueError("expected a Whisper language code such as pt")
+        return language
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def session(self) -> SessionConfig:
+        """A session's defaults."""
+        return SessionConfig(
+            language=self.language,
+            partial_results=self.partial_results,
+            word_timestamps=self.word_timestamps,
+            vad=VadConfig(
+                enabled=self.vad_enabled,
+                threshold=self.vad_threshold,
+                min_speech_ms=self.vad_min_speech_ms,
+                min_silence_ms=self.vad_min_silence_ms,
+                pre_roll_ms=self.pre_roll_ms,
+            ),
+            partial_interval_ms=self.partial_interval_ms,
+            max_partial_window_s=self.max_partial_window_s,
+            max_utterance_s=self.max_utterance_s,
+            max_buffer_ms=self.max_buffer_ms,
+            max_frame_bytes=self.max_frame_bytes,
+            beam_size=self.beam_size,
+            start_timeout_s=self.start_timeout_s,
+            idle_timeout_s=self.idle_timeout_s,
+            result_timeout_s=self.result_timeout_s,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What admission goes by."""
+        return Limits(
+            max_sessions=self.max_sessions,
+            max_queue_depth=self.max_queue_depth,
+            max_estimated_server_total_ms=self.max_estimated_server_total_ms,
+        )
+
+
+class BadEnvironment(SystemExit):
+    """One or more variables cannot be used; the message names each with its value and what is allowed."""
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    alias = Env.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"STT_{field.upper()}"
+
+
+@cache
+def variables() -> dict[str, str]:
+    """Every variable, with its field."""
+    return {variable(field): field for field in Env.model_fields}
+
+
+def load(**overrides: Any) -> Env:
+    """Read the environment, with `overrides` (by field) over it. Raises `BadEnvironment`."""
+    try:
+        return Env(**overrides)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        raise BadEnvironment("Bad configuration:\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def is_set(field: str) -> bool:
+    """Whether a setting is given, in the environment or in `.env`."""
+    return field in Env().model_fields_set
+
+
+def misspelt() -> list[tuple[str, str | None]]:
+    """`STT_` variables in the environment that nothing reads, each with the name probably meant."""
+    unknown = sorted(name for name in os.environ if name.startswith("STT_") and name not in variables())
+    return [(name, next(iter(difflib.get_close_matches(name, variables(), 1)), None)) for name in unknown]
+
+
+def _describe(problem: Any) -> str:
+    name = str(problem["loc"][0])
+    field = variables().get(name, name)
+    shown = "***" if field in {"secret_key", "database_url", "redis_url"} else repr(problem["input"])
+    return f"{variable(field)}={shown}: {problem['msg'].removeprefix('Value error, ')}"

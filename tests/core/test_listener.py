@@ -1,0 +1,60 @@
+"""Conservation: long enough speech is in exactly one segment, the rest is discarded, nothing is doubled."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.fakes import FAST
+from transcription.core.endpointing import WINDOW
+from transcription.core.listener import Audio, Closed, Listener, Opened
+
+
+class PositionVad:
+    """Speech where the plan says so, window by window."""
+
+    def __init__(self, plan: list[bool]) -> None:
+        self.plan = iter(plan)
+
+    def __call__(self, pcm: bytes) -> float:
+        return 1.0 if next(self.plan) else 0.0
+
+
+runs = st.lists(st.tuples(st.booleans(), st.integers(1, 40)), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs=runs, frame=st.integers(1, 3000))
+def test_all_speech_is_heard_once(runs: list[tuple[bool, int]], frame: int) -> None:
+    """Whatever the frame size: every run of speech of the minimum length lies in segments, whole."""
+    plan = [speaking for speaking, windows in runs for _ in range(windows)]
+    total = len(plan) * WINDOW
+    samples = (np.arange(total) % 65536).astype("<u2")
+    listener = Listener(FAST, PositionVad(plan))
+    heard = [h for i in range(0, total, frame) for h in listener.feed(samples[i : i + frame].tobytes())]
+    heard += listener.flush()
+
+    covered = np.zeros(total, dtype=int)
+    start = None
+    pieces: list[Audio] = []
+    for happening in heard:
+        match happening:
+            case Opened():
+                assert start is None
+                start, pieces = happening.start, []
+            case Audio(position=position, pcm=pcm):
+                assert (np.frombuffer(pcm, "<u2") == samples[position : position + len(pcm) // 2]).all()
+                pieces.append(happening)
+            case Closed(end=end):
+                assert start is not None
+                assert pieces[0].position == start
+                assert pieces[-1].position + len(pieces[-1].pcm) // 2 >= end
+                covered[start:end] += 1
+                start = None
+    assert start is None
+    assert covered.max(initial=0) <= 1, "no sample is in two segments"
+
+    position = 0
+    for speaking, windows in runs:
+        if speaking and windows >= 2:
+            assert covered[position : position + windows * WINDOW].all()
+        position += windows * WINDOW

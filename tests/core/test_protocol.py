@@ -1,0 +1,96 @@
+"""Reading and writing messages."""
+
+import json
+
+import pytest
+
+from transcription.core import protocol
+from transcription.core.protocol import (
+    Cancel,
+    EndSession,
+    Error,
+    ErrorCode,
+    Flush,
+    ProtocolError,
+    StartSession,
+    decode,
+    encode,
+    normalise_language,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"type": "start_session"}', StartSession()),
+        ('{"type": "start_session", "session_id": "my-session", "config": {}}', StartSession(session_id="my-session")),
+        ('{"type": "flush"}', Flush()),
+        ('{"type": "end_session"}', EndSession()),
+        ('{"type": "cancel"}', Cancel()),
+    ],
+)
+def test_client_messages_are_read(text: str, message: object) -> None:
+    """Each type, with and without its optional fields."""
+    assert decode(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("olá", "JSON"),
+        ("", "JSON"),
+        ("[1]", "object"),
+        ("{}", "type"),
+        ('{"type": "sing"}', "sing"),
+        ('{"type": "flush", "now": true}', "now"),
+        ('{"type": "start_session", "session_id": 7}', "session_id"),
+        ('{"type": "start_session", "session_id": ""}', "session_id"),
+        ('{"type": "start_session", "session_id": "a b"}', "session_id"),
+        ('{"type": "start_session", "config": {"lang": "pt"}}', "lang"),
+        ('{"type": "start_session", "config": {"lang_code": "klingon"}}', "lang_code"),
+        ('{"type": "start_session", "config": {"sample_rate": "16000"}}', "sample_rate"),
+        ('{"type": "start_session", "config": {"sample_rate": 7999}}', "sample_rate"),
+        ('{"type": "start_session", "config": {"vad_threshold": 1.5}}', "vad_threshold"),
+        ('{"type": "start_session", "config": {"vad_enabled": 1}}', "vad_enabled"),
+        ('{"type": "start_session", "config": {"partial_results": null, "word_timestamps": "yes"}}', "word_timestamps"),
+        ('{"type": "flush"} {"type": "flush"}', "JSON"),
+        ('{"type": "\\ud800"}', "JSON"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, named: str) -> None:
+    """The error names the field, or what was expected."""
+    with pytest.raises(ProtocolError, match=named):
+        decode(text)
+
+
+def test_an_error_leaves_out_what_does_not_apply() -> None:
+    """segment_id and retry_after_ms appear only where they mean something."""
+    error = Error(code=ErrorCode.QUEUE_FULL, message="Queue full: 20/20", session_id="s")
+
+    assert json.loads(encode(error)) == {
+        "type": "error",
+        "code": "QUEUE_FULL",
+        "message": "Queue full: 20/20",
+        "session_id": "s",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"), [("pt", "pt"), ("pt-BR", "pt"), ("PT_br", "pt"), ("yue", "yue"), ("xx", None), ("", None)]
+)
+def test_language_tags_become_whisper_codes(tag: str, code: str | None) -> None:
+    """Regions and case do not matter."""
+    assert normalise_language(tag) == code
+
+
+def test_error_codes_are_those_of_the_contract() -> None:
+    """No code is lost or renamed."""
+    assert {code.value for code in protocol.ErrorCode} == {
+        "INVALID_MESSAGE",
+        "SESSION_EXISTS",
+        "MAX_SESSIONS_REACHED",
+        "QUEUE_FULL",
+        "QUEUE_CONGESTION",
+        "INFERENCE_ERROR",
+        "INTERNAL_ERROR",
+    }

@@ -1,0 +1,397 @@
+"""The session's dealings, one behaviour a test."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.core.fakes import FAST, Talk, transcript, with_vad
+from transcription.core.admission import Refusal
+from transcription.core.effects import Admit, Close, DiscardAudio, RecordClosed, RecordFailedSegment, StoreAudio
+from transcription.core.jobs import Failure, Kind
+from transcription.core.protocol import CloseCode, EndReason, Error, ErrorCode, FinalTranscript
+from transcription.core.session import State
+
+
+@pytest.fixture
+def talk() -> Talk:
+    talk = Talk()
+    talk.start()
+    return talk
+
+
+def test_one_utterance_is_told_in_order(talk: Talk) -> None:
+    """speech_start, partials of the segment, speech_end, its final, session_ended."""
+    talk.windows(10, speaking=True)
+    talk.answer(talk.jobs[-1], "ol")
+    talk.windows(10, speaking=False)
+    talk.answer(talk.final(), "olá")
+    talk.text('{"type": "end_session"}')
+
+    assert talk.kinds() == [
+        "session_started",
+        "speech_start",
+        "partial_transcript",
+        "speech_end",
+        "final_transcript",
+        "session_ended",
+    ]
+
+
+def test_final_covers_pre_roll_and_trailing_silence(talk: Talk) -> None:
+    """The segment starts before the first speech window and ends at the endpoint."""
+    talk.windows(10, speaking=False)
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    talk.answer(talk.final())
+    final = talk.sent[-1]
+    assert isinstance(final, FinalTranscript)
+
+    assert (final.audio_start_ms, final.audio_duration_ms) == (320 - 64, 64 + 5 * 32 + 3 * 32)
+
+
+def test_timing_parts_add_up_to_the_total(talk: Talk) -> None:
+    """What the worker did not account for was waiting."""
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    talk.now += 0.5
+    talk.answer(talk.final())
+    timing = talk.sent[-1].timing
+
+    assert timing.server_total_ms == pytest.approx(510, abs=1)
+    parts = (timing.preprocess_ms, timing.queue_wait_ms, timing.inference_ms, timing.postprocess_ms)
+    assert timing.server_total_ms == pytest.approx(sum(parts), abs=0.011)
+
+
+def test_a_worker_clock_that_runs_ahead_gives_no_negative_wait(talk: Talk) -> None:
+    """Durations longer than the total leave no waiting, and the parts still add up."""
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    talk.take(talk.session.receive_result(transcript(talk.final(), inference_ms=900.0), talk.now))
+    timing = talk.sent[-1].timing
+
+    assert timing.queue_wait_ms == 0
+    assert timing.server_total_ms == pytest.approx(901.5)
+
+
+def test_never_two_partials_outstanding(talk: Talk) -> None:
+    """A second partial waits for the first one's answer, however long it takes."""
+    talk.windows(20, speaking=True)
+
+    assert [job.kind for job in talk.jobs] == [Kind.PARTIAL]
+    talk.answer(talk.jobs[0])
+    assert len(talk.jobs) == 2
+
+
+def test_a_lost_partial_does_not_stop_the_next() -> None:
+    """A partial nobody answers is given up after five seconds."""
+    talk = Talk(replace(FAST, max_utterance_s=30.0))
+    talk.start()
+    talk.windows(4, speaking=True)
+    talk.windows(170, speaking=True)
+
+    assert len(talk.jobs) == 2
+
+
+def test_a_late_partial_is_not_sent_after_speech_end(talk: Talk) -> None:
+    """A partial that arrives after its segment's endpoint is dropped."""
+    talk.windows(10, speaking=True)
+    late = talk.jobs[0]
+    talk.windows(5, speaking=False)
+    talk.answer(late)
+
+    assert talk.kinds()[-1] == "speech_end"
+
+
+def test_finals_leave_in_order_of_speech(talk: Talk) -> None:
+    """The second segment's answer waits for the first one's."""
+    finals = []
+    for _ in range(2):
+        talk.windows(5, speaking=True)
+        talk.windows(5, speaking=False)
+        finals.append(talk.final())
+    talk.answer(finals[1], "dois")
+    assert "final_transcript" not in talk.kinds()
+    talk.answer(finals[0], "um")
+
+    assert [m.text for m in talk.sent if isinstance(m, FinalTranscript)] == ["um", "dois"]
+
+
+def test_a_second_answer_is_ignored(talk: Talk) -> None:
+    """A duplicate neither doubles the final nor disturbs what follows."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    talk.answer(talk.final())
+    talk.answer(talk.final())
+
+    assert talk.kinds().count("final_transcript") == 1
+
+
+def test_an_overdue_final_is_sent_again_and_then_given_up(talk: Talk) -> None:
+    """Three tries, then an INFERENCE_ERROR that names the segment; the session goes on."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    for _ in range(3):
+        talk.now += FAST.result_timeout_s
+        effects = talk.take(talk.session.tick(talk.now))
+
+    assert [job.job_id for job in talk.jobs if job.kind is Kind.FINAL] == ["uid:seg-0001:final"] * 3
+    error = talk.sent[-1]
+    assert isinstance(error, Error)
+    assert (error.code, error.segment_id) == (ErrorCode.INFERENCE_ERROR, "seg-0001")
+    assert any(isinstance(effect, RecordFailedSegment) for effect in effects)
+    assert talk.session.state is State.STREAMING
+
+
+def test_a_retryable_failure_is_tried_again_at_once(talk: Talk) -> None:
+    """The same job goes out; another failure that cannot be retried is told."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    job = talk.final()
+    for retryable in (True, False):
+        failure = Failure(
+            job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="broken", retryable=retryable
+        )
+        talk.take(talk.session.receive_result(failure, talk.now))
+
+    assert talk.jobs[-1] == job
+    assert (talk.sent[-1].code, talk.sent[-1].message) == (ErrorCode.INFERENCE_ERROR, "broken")
+
+
+def test_flush_ends_the_utterance_and_is_harmless_without_one(talk: Talk) -> None:
+    """A flush in silence says nothing; in speech it is an endpoint."""
+    talk.text('{"type": "flush"}')
+    assert talk.kinds() == ["session_started"]
+    talk.windows(5, speaking=True)
+    talk.text('{"type": "flush"}')
+    talk.text('{"type": "flush"}')
+
+    assert talk.kinds()[1:] == ["speech_start", "speech_end"]
+    assert [job.kind for job in talk.jobs if job.kind is Kind.FINAL] == [Kind.FINAL]
+
+
+def test_cancel_drops_everything_and_closes(talk: Talk) -> None:
+    """Audio of open and awaited segments is deleted, so that their jobs are not run."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    talk.windows(5, speaking=True)
+    effects = talk.text('{"type": "cancel"}')
+
+    assert DiscardAudio(("seg-0001", "seg-0002")) in effects
+    assert effects[-1] == Close(CloseCode.NORMAL)
+    assert talk.sent[-1].reason is EndReason.CANCELLED
+    assert talk.take(talk.session.receive_result(transcript(talk.final()), talk.now)) == []
+
+
+def test_end_waits_for_the_finals(talk: Talk) -> None:
+    """session_ended comes after the last final, with the session's figures."""
+    talk.windows(10, speaking=True)
+    talk.text('{"type": "end_session"}')
+    assert talk.session.state is State.ENDING
+    talk.answer(talk.final())
+    ended = talk.sent[-1]
+
+    assert (ended.reason, ended.total_audio_ms, ended.total_segments) == (EndReason.COMPLETED, 320.0, 1)
+
+
+def test_a_gone_client_is_still_transcribed_and_recorded(talk: Talk) -> None:
+    """Disconnecting mid-speech ends the utterance; its final is awaited, then the session is recorded."""
+    talk.windows(10, speaking=True)
+    talk.take(talk.session.disconnect(talk.now))
+    assert talk.session.state is State.ENDING
+    effects = talk.session.receive_result(transcript(talk.final()), talk.now)
+
+    assert any(isinstance(e, RecordClosed) and e.reason is EndReason.DISCONNECTED for e in effects)
+
+
+def test_an_idle_session_times_out(talk: Talk) -> None:
+    """Nothing heard for the idle time ends the session with `timeout`."""
+    talk.now += FAST.idle_timeout_s
+    talk.take(talk.session.tick(talk.now))
+
+    assert talk.sent[-1].reason is EndReason.TIMEOUT
+
+
+def test_a_connection_that_never_starts_is_closed() -> None:
+    """An error says why, the close code is 1008."""
+    talk = Talk()
+    talk.now += FAST.start_timeout_s
+    effects = talk.take(talk.session.tick(talk.now))
+
+    assert talk.sent[0].code is ErrorCode.INVALID_MESSAGE
+    assert effects[-1] == Close(CloseCode.POLICY_VIOLATION)
+
+
+def test_a_refused_start_can_be_tried_again() -> None:
+    """The refusal carries code, message and retry_after_ms; the connection stays, options are forgotten."""
+    talk = Talk()
+    talk.text('{"type": "start_session", "session_id": "a", "config": {"lang_code": "en"}}')
+    refusal = Refusal(ErrorCode.QUEUE_FULL, "Queue full: 20/20", 1000)
+    talk.take(talk.session.receive_admission(refusal, talk.now))
+    effects = talk.text('{"type": "start_session", "session_id": "b"}')
+
+    error = talk.sent[0]
+    assert (error.code, error.message, error.session_id, error.retry_after_ms) == (
+        ErrorCode.QUEUE_FULL,
+        "Queue full: 20/20",
+        "a",
+        1000,
+    )
+    assert effects == [Admit("b")]
+    assert talk.session.config.language == "pt"
+
+
+def test_a_second_start_is_refused_and_the_session_goes_on(talk: Talk) -> None:
+    """One session a connection."""
+    talk.text('{"type": "start_session", "session_id": "other"}')
+    talk.windows(10, speaking=True)
+
+    assert talk.sent[1].code is ErrorCode.SESSION_EXISTS
+    assert talk.kinds()[-1] == "speech_start"
+
+
+def test_audio_in_the_wrong_place_is_told_once() -> None:
+    """A client that streams before session_started gets one error, not one a frame."""
+    talk = Talk()
+    talk.windows(5, speaking=True)
+
+    assert [message.code for message in talk.sent] == [ErrorCode.INVALID_MESSAGE]
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"), [(b"odd", "even number"), (bytes(FAST.max_frame_bytes + 2), "at most 131072")]
+)
+def test_a_bad_binary_frame_is_an_error_and_nothing_else(talk: Talk, frame: bytes, said: str) -> None:
+    """The frame is not heard; the session is as before."""
+    talk.take(talk.session.receive_audio(frame, talk.now))
+    talk.text('{"type": "end_session"}')
+
+    assert said in talk.sent[1].message
+    assert talk.sent[-1].total_audio_ms == 0
+
+
+def test_too_long_text_is_an_error(talk: Talk) -> None:
+    """It is not even parsed."""
+    talk.text(" " * (FAST.max_frame_bytes + 1))
+
+    assert "too long" in talk.sent[-1].message
+
+
+def test_an_utterance_is_cut_at_its_maximum_without_loss_or_doubling(talk: Talk) -> None:
+    """The next segment begins with the very next sample, and no VAD event says that speech stopped."""
+    talk.windows(80, speaking=True)
+    talk.text('{"type": "end_session"}')
+    for job in [job for job in talk.jobs if job.kind is Kind.FINAL]:
+        talk.answer(job)
+    finals = [message for message in talk.sent if isinstance(message, FinalTranscript)]
+
+    assert len(finals) >= 3
+    for before, after in zip(finals, finals[1:], strict=False):
+        assert after.audio_start_ms == pytest.approx(before.audio_start_ms + before.audio_duration_ms, abs=0.02)
+    assert talk.kinds().count("speech_start") == talk.kinds().count("speech_end") == 1
+    assert sum(final.audio_duration_ms for final in finals) == pytest.approx(80 * 32, abs=0.1)
+
+
+def test_without_vad_the_whole_stream_is_one_utterance() -> None:
+    """No VAD events; silence does not end it, end_session does."""
+    talk = Talk()
+    talk.start('{"vad_enabled": false}')
+    talk.windows(20, speaking=False)
+    talk.text('{"type": "end_session"}')
+    talk.answer(talk.final())
+
+    assert [kind for kind in talk.kinds() if kind.startswith("speech")] == []
+    assert talk.sent[-2].audio_duration_ms == 640
+
+
+def test_without_vad_even_a_few_samples_are_an_utterance() -> None:
+    """Less than one VAD window is not lost."""
+    talk = Talk()
+    talk.start('{"vad_enabled": false}')
+    talk.take(talk.session.receive_audio(bytes(200), talk.now))
+    talk.text('{"type": "flush"}')
+
+    assert talk.final().end == 100
+
+
+def test_other_rates_are_resampled() -> None:
+    """Audio counts in the client's rate, segments in ours."""
+    talk = Talk()
+    talk.start('{"sample_rate": 32000, "vad_enabled": false}')
+    talk.take(talk.session.receive_audio(bytes(2 * 3200), talk.now))
+    talk.text('{"type": "end_session"}')
+    talk.answer(talk.final())
+
+    assert talk.sent[-1].total_audio_ms == 100
+    assert talk.sent[-2].audio_duration_ms == 100
+
+
+def test_partials_can_be_switched_off() -> None:
+    """No partial job is ever sent."""
+    talk = Talk()
+    talk.start('{"partial_results": false}')
+    talk.windows(20, speaking=True)
+
+    assert talk.jobs == []
+
+
+def test_partials_look_at_no_more_than_their_window() -> None:
+    """The job bounds the samples to decode, newest last."""
+    talk = Talk(replace(FAST, max_partial_window_s=0.5))
+    talk.start()
+    talk.windows(10, speaking=True)
+
+    assert (talk.jobs[0].max_samples, talk.jobs[0].end) == (8000, None)
+
+
+def test_audio_backing_up_is_refused_and_told_once_an_episode() -> None:
+    """Over max_buffer_ms on its way to Redis, frames are refused; once it drains they are taken again."""
+    talk = Talk(replace(with_vad(FAST, enabled=False), max_buffer_ms=320, partial_results=False), redis_up=False)
+    talk.start()
+    talk.windows(30, speaking=True)
+    assert [message.code for message in talk.sent[1:]] == [ErrorCode.QUEUE_CONGESTION]
+    talk.redis_up = True
+    for effect in talk.stored:
+        talk.session.audio_stored(len(effect.pcm) // 2)
+    talk.windows(2, speaking=True)
+    talk.text('{"type": "end_session"}')
+    talk.answer(talk.final())
+
+    accepted = talk.sent[-1].total_audio_ms
+    assert 320 <= accepted < 30 * 32
+    assert talk.sent[-2].audio_duration_ms == accepted
+
+
+def test_audio_reaches_redis_before_the_job_that_needs_it(talk: Talk) -> None:
+    """When a final is submitted, all its samples have been asked to be stored, once each."""
+    talk.windows(7, speaking=True)
+    talk.windows(3, speaking=False)
+    stored = [effect for effect in talk.stored if isinstance(effect, StoreAudio)]
+    offsets = [effect.offset for effect in stored]
+    lengths = [len(effect.pcm) // 2 for effect in stored]
+
+    assert offsets == [sum(lengths[:i]) for i in range(len(lengths))]
+    assert sum(lengths) == talk.final().end
+
+
+def test_a_fault_ends_the_session_without_details(talk: Talk) -> None:
+    """INTERNAL_ERROR, session_ended with reason error, close 1011."""
+    effects = talk.take(talk.session.fail())
+
+    assert talk.sent[-2].code is ErrorCode.INTERNAL_ERROR
+    assert talk.sent[-1].reason is EndReason.ERROR
+    assert effects[-1] == Close(CloseCode.INTERNAL_ERROR)
+    assert talk.session.fail() == []
+
+
+def test_nothing_follows_session_ended(talk: Talk) -> None:
+    """Whatever happens after the end is ignored."""
+    talk.text('{"type": "cancel"}')
+    before = len(talk.sent)
+    talk.text('{"type": "flush"}')
+    talk.text(json.dumps({"type": "start_session"}))
+    talk.windows(3, speaking=True)
+    talk.take(talk.session.tick(talk.now + 1000))
+    talk.take(talk.session.disconnect(talk.now))
+
+    assert len(talk.sent) == before

@@ -1,0 +1,203 @@
+"""A session under arbitrary happenings: what must hold whatever comes, in whatever order."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.core.fakes import FAST, Talk, transcript, with_vad
+from transcription.core.admission import Admitted, Refusal
+from transcription.core.effects import Close, RecordClosed, RecordFailedSegment, RecordSegment
+from transcription.core.jobs import Failure, Job, Kind
+from transcription.core.protocol import (
+    EndReason,
+    Error,
+    ErrorCode,
+    FinalTranscript,
+    PartialTranscript,
+    SessionEnded,
+    VadEvent,
+)
+from transcription.core.session import State
+
+MIN_SPEECH = 1024
+"""Samples: two windows, as in FAST."""
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Every sample carries its position (modulo 2^16), so a segment's content tells where it came from."""
+
+    @initialize(vad=st.booleans(), partials=st.booleans(), redis_up=st.booleans())
+    def connect(self, vad: bool, partials: bool, redis_up: bool) -> None:
+        config = replace(with_vad(FAST, enabled=vad), partial_results=partials)
+        self.talk = Talk(config, redis_up=redis_up)
+        self.vad = vad
+        self.accepted = 0
+        self.answered: list[Job] = []
+        self.closed = 0
+        self.records = 0
+        self.effects: list[object] = []
+        self.gone = False
+
+    def take(self, effects: list[object]) -> None:
+        self.talk.take(effects)
+        self.effects += effects
+
+    @property
+    def state(self) -> State:
+        return self.talk.session.state
+
+    def waiting(self) -> list[Job]:
+        return [job for job in self.talk.jobs if job not in self.answered]
+
+    @precondition(lambda self: self.state is State.CONNECTED)
+    @rule(admitted=st.booleans())
+    def start(self, admitted: bool) -> None:
+        self.take(self.talk.session.receive_text('{"type": "start_session", "session_id": "s"}', self.talk.now))
+        answer = Admitted() if admitted else Refusal(ErrorCode.QUEUE_FULL, "Queue full")
+        self.take(self.talk.session.receive_admission(answer, self.talk.now))
+
+    @rule(samples=st.integers(1, 6000), speaking=st.booleans())
+    def audio(self, samples: int, speaking: bool) -> None:
+        self.talk.vad.speaking = speaking
+        before = self.talk.session._received
+        pcm = (np.arange(self.accepted, self.accepted + samples) % 65536).astype("<u2").tobytes()
+        self.take(self.talk.session.receive_audio(pcm, self.talk.now))
+        taken = self.talk.session._received - before
+        assert taken in (0, samples), "a frame is taken whole or refused whole"
+        self.accepted += taken
+        self.talk.now += samples / 16_000
+
+    @rule(text=st.sampled_from(["{}", "x", '{"type": "start_session"}', '{"type": "flush", "a": 1}']))
+    def nonsense(self, text: str) -> None:
+        if self.state is State.CONNECTED and "start" in text:
+            return
+        self.take(self.talk.session.receive_text(text, self.talk.now))
+        self.take(self.talk.session.receive_audio(b"odd", self.talk.now))
+
+    @rule(what=st.sampled_from(["flush", "flush", "flush", "end_session", "cancel"]))
+    def command(self, what: str) -> None:
+        self.take(self.talk.session.receive_text(f'{{"type": "{what}"}}', self.talk.now))
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data(), how=st.sampled_from(["done", "done", "twice", "failed", "retry"]))
+    def answer(self, data: st.DataObject, how: str) -> None:
+        job = data.draw(st.sampled_from(self.waiting()))
+        if how in ("failed", "retry"):
+            result = Failure(
+                job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="no", retryable=how == "retry"
+            )
+        else:
+            result = transcript(job)
+        for _ in range(2 if how == "twice" else 1):
+            self.take(self.talk.session.receive_result(result, self.talk.now))
+        if how != "retry":
+            self.answered.append(job)
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 61.0]))
+    def time(self, seconds: float) -> None:
+        self.talk.now += seconds
+        self.take(self.talk.session.tick(self.talk.now))
+
+    @rule()
+    def redis_returns(self) -> None:
+        if not self.talk.redis_up:
+            self.talk.redis_up = True
+            for effect in self.talk.stored:
+                self.talk.session.audio_stored(len(effect.pcm) // 2)
+
+    @rule()
+    def fault(self) -> None:
+        if self.accepted > 20_000:  # late, or most runs would end here
+            self.take(self.talk.session.fail())
+
+    @rule()
+    def disconnect(self) -> None:
+        if self.accepted > 20_000:
+            self.gone = True
+            self.take(self.talk.session.disconnect(self.talk.now))
+
+    # What always holds
+
+    @invariant()
+    def segments_hold_what_was_said(self) -> None:
+        """Stored audio is the accepted audio at the segment's place; segments neither overlap nor go back."""
+        if not hasattr(self, "talk"):
+            return
+        buffers: dict[str, bytearray] = defaultdict(bytearray)
+        for effect in self.talk.stored:
+            assert effect.offset * 2 == len(buffers[effect.segment_id]), "stored once, without a hole"
+            buffers[effect.segment_id] += effect.pcm
+        ends = {job.segment_id: job.end for job in self.talk.jobs if job.kind is Kind.FINAL}
+        position = 0
+        for segment_id, buffer in buffers.items():
+            values = np.frombuffer(buffer, dtype="<u2").astype(np.int64)
+            start = position + (values[0] - position) % 65536
+            assert (values == (start + np.arange(values.size)) % 65536).all()
+            if segment_id in ends:
+                assert ends[segment_id] <= values.size
+                position = start + ends[segment_id]
+                if not self.vad:
+                    assert start == self.covered_before(segment_id, ends)
+        assert position <= self.accepted
+
+    def covered_before(self, segment_id: str, ends: dict[str, int]) -> int:
+        """Without a VAD nothing is left out: each segment starts where the one before ended."""
+        return sum(end for other, end in ends.items() if other < segment_id)
+
+    @invariant()
+    def the_wire_is_in_order(self) -> None:
+        if not hasattr(self, "talk"):
+            return
+        sent = self.talk.sent
+        ended = [i for i, message in enumerate(sent) if isinstance(message, SessionEnded)]
+        assert len(ended) <= 1
+        assert not ended or ended[0] == len(sent) - 1, "nothing follows session_ended"
+        finals = [m.segment_id for m in sent if isinstance(m, FinalTranscript)]
+        assert finals == sorted(set(finals)), "finals in order of speech, each once"
+        state = dict.fromkeys((f"seg-{n:04d}" for n in range(1, 500)), "new")
+        for message in sent:
+            match message:
+                case VadEvent(state="speech_start", segment_id=segment):
+                    assert state[segment] == "new"
+                    state[segment] = "open"
+                case PartialTranscript(segment_id=segment):
+                    assert state[segment] in ("open", "new"), "no partial after speech_end or the final"
+                case VadEvent(state="speech_end", segment_id=segment):
+                    assert state[segment] in ("open", "new")
+                    state[segment] = "closed"
+                case FinalTranscript(segment_id=segment) | Error(segment_id=str(segment)):
+                    assert state[segment] != "answered"
+                    state[segment] = "answered"
+
+    @invariant()
+    def the_records_match_the_wire(self) -> None:
+        if not hasattr(self, "talk"):
+            return
+        told = [m for m in self.talk.sent if isinstance(m, FinalTranscript) or getattr(m, "segment_id", None) and
+                isinstance(m, Error)]  # fmt: skip
+        records = [e for e in self.effects if isinstance(e, RecordSegment | RecordFailedSegment)]
+        assert len(told) == len(records)
+        closes = [e for e in self.effects if isinstance(e, RecordClosed)]
+        assert len(closes) == sum(isinstance(m, SessionEnded) for m in self.talk.sent)
+
+    @invariant()
+    def a_finished_session_owes_nothing(self) -> None:
+        """Every segment asked for was answered, unless the session was cancelled or failed."""
+        if not hasattr(self, "talk") or self.state is not State.ENDED:
+            return
+        closed = [e for e in self.effects if isinstance(e, RecordClosed)]
+        assert any(isinstance(e, Close) for e in self.effects) or not closed or self.gone
+        if closed and closed[0].reason in (EndReason.COMPLETED, EndReason.TIMEOUT, EndReason.DISCONNECTED):
+            asked = {job.segment_id for job in self.talk.jobs if job.kind is Kind.FINAL}
+            told = {e.final.segment_id for e in self.effects if isinstance(e, RecordSegment)}
+            told |= {e.segment_id for e in self.effects if isinstance(e, RecordFailedSegment)}
+            assert asked == told
+            assert closed[0].total_segments == len(asked)
+
+
+SessionMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSessionMachine = SessionMachine.TestCase

@@ -1,0 +1,152 @@
+"""What the images are built from, and what their entrypoint and healthcheck do."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COPIED = [
+    source for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE) for source in line.split()[:-1]
+]
+
+DOCUMENTED = {
+    "web": "daphne -b 0.0.0.0 -p 8000 --application-close-timeout 75 sttproject.asgi:application",
+    "worker": "celery -A sttproject worker -P threads -c 4 -Q stt --without-gossip --without-mingle -l WARNING",
+    "migrate": "python manage.py migrate",
+    "stt": "python manage.py stt",
+}
+
+
+@pytest.fixture
+def bin_dir(tmp_path: Path) -> Path:
+    """Programs that only say how they were called."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("daphne", "celery", "python"):
+        program = programs / name
+        program.write_text('#!/bin/sh\necho "${0##*/} $*"\n')
+        program.chmod(0o755)
+    return programs
+
+
+def started(bin_dir: Path, *arguments: str, **environment: str) -> list[str]:
+    """The command lines that the entrypoint ran, the last being what it became."""
+    environment = {"PATH": f"{bin_dir}:{os.defpath}", "STT_ENGINE": "echo"} | environment
+    command = [ROOT / "deploy" / "entrypoint.sh", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_each_command_is_the_documented_one(bin_dir: Path, name: str) -> None:
+    assert started(bin_dir, name) == [DOCUMENTED[name]]
+
+
+def test_without_a_command_everything_is_started(bin_dir: Path) -> None:
+    assert started(bin_dir) == [DOCUMENTED["stt"]]
+
+
+def test_settings_and_further_arguments_are_passed_on(bin_dir: Path) -> None:
+    (web,) = started(bin_dir, "web", "--proxy-headers", STT_HOST="127.0.0.1", STT_PORT="9000")
+    (worker,) = started(bin_dir, "worker", STT_WORKER_THREADS="8")
+    assert "-b 127.0.0.1 -p 9000 " in web and web.endswith("application --proxy-headers")
+    assert " -c 8 " in worker
+
+
+def test_another_command_is_run_as_it_is(bin_dir: Path) -> None:
+    assert started(bin_dir, "python", "manage.py", "check") == ["python manage.py check"]
+
+
+def test_a_worker_fetches_a_model_it_does_not_have(bin_dir: Path, tmp_path: Path) -> None:
+    settings = {"STT_ENGINE": "whisper", "STT_WHISPER_MODEL": "base", "STT_MODEL_DIR": str(tmp_path)}
+    assert started(bin_dir, "worker", **settings) == ["python -m workers.model_store base", DOCUMENTED["worker"]]
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "model.bin").touch()
+    (tmp_path / "base" / "config.json").touch()
+    assert started(bin_dir, "worker", **settings) == [DOCUMENTED["worker"]]
+    assert started(bin_dir, "worker", **settings | {"STT_WHISPER_MODEL": str(tmp_path)}) == [DOCUMENTED["worker"]]
+
+
+def test_a_worker_without_its_model_does_not_start(bin_dir: Path, tmp_path: Path) -> None:
+    (bin_dir / "python").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        started(bin_dir, "worker", STT_ENGINE="whisper", STT_MODEL_DIR=str(tmp_path))
+    assert failure.value.stdout == ""
+
+
+def test_base_images_are_pinned() -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+    bases = {
+        re.sub(r"\$\{(\w+)\}", lambda name: defaults[name[1]], base)
+        for base in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    }
+    assert {base for base in bases - stages if not re.search(r":\d+\.\d+\.\d+-", base)} == set()
+
+
+@pytest.mark.parametrize("target", ["web", "worker", "all-in-one"])
+def test_what_runs_is_not_root(target: str) -> None:
+    (stage,) = re.findall(rf"^FROM \S+ AS {target}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE)[-1:] == ["10001:10001"]
+
+
+@pytest.mark.parametrize("source", sorted(set(COPIED)))
+def test_what_is_copied_exists_and_is_let_into_the_build(source: str) -> None:
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert (ROOT / source).exists()
+    assert any(source == path or (path.endswith("/") and source.startswith(path)) for path in allowed)
+
+
+def test_the_model_is_downloaded_with_the_copied_files_alone(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^COPY (.*model_store\.py) workers/$", DOCKERFILE, re.MULTILINE)
+    for source in line.split():
+        copy = tmp_path / source
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes((ROOT / source).read_bytes())
+    subprocess.run(
+        [sys.executable, "-m", "workers.model_store", "--help"], cwd=tmp_path, check=True, capture_output=True
+    )
+
+
+class Health(BaseHTTPRequestHandler):
+    """Alive for stt.example.com, not ready."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Host"] in ("stt.example.com", "localhost")
+        self.send_response(200 if known and self.path == "/health/live" else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), Health) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def health(port: int, *arguments: str, **environment: str) -> int:
+    command = [sys.executable, ROOT / "deploy" / "healthcheck.py", *arguments]
+    return subprocess.run(command, env={"STT_PORT": str(port)} | environment, check=False).returncode
+
+
+@pytest.mark.parametrize("allowed_hosts", ["", "*", "stt.example.com,other", ".stt.example.com"])
+def test_healthcheck_is_let_in_whatever_hosts_are_allowed(port: int, allowed_hosts: str) -> None:
+    assert health(port, ALLOWED_HOSTS=allowed_hosts) == 0
+
+
+def test_healthcheck_fails_when_the_answer_is_no_or_none(port: int) -> None:
+    assert health(port, "/health/ready") == 1
+    assert health(1) == 1

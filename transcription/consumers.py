@@ -1,0 +1,192 @@
+"""The WebSocket's shell: decode, feed the session, do what it asks. It decides nothing."""
+
+import asyncio
+import logging
+import time
+import uuid
+from functools import partial
+from typing import Any
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
+from channels.utils import await_many_dispatch
+
+from transcription import metrics, records, service
+from transcription.core import jobs, protocol
+from transcription.core.admission import Admitted
+from transcription.core.effects import (
+    Admit,
+    Close,
+    DiscardAudio,
+    Effect,
+    RecordClosed,
+    RecordFailedSegment,
+    RecordOpened,
+    RecordSegment,
+    Send,
+    StoreAudio,
+    Submit,
+)
+from transcription.core.jobs import Failure, Job, Kind
+from transcription.core.session import Session, State
+from transcription.outbox import Append, Delete
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+HANDLERS = {
+    "websocket.connect": "websocket_connect",
+    "websocket.receive": "websocket_receive",
+    "websocket.disconnect": "websocket_disconnect",
+    jobs.MESSAGE_TYPE: "result",
+    "session.tick": "tick",
+}
+
+
+class TranscriptionConsumer(AsyncWebsocketConsumer):
+    """One connection, one session. Messages are handled one at a time, so nothing here needs a lock."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """As Channels does, with a third source of messages: time."""
+        self.scope, self.base_send = scope, send
+        self.service = service.current()
+        self.session = Session(uuid.uuid4().hex, self.service.defaults, self.service.tools, time.monotonic())
+        self.channel_layer = get_channel_layer()
+        self._gone = False
+        self._talking = False
+        self._counted = False
+        try:
+            self.channel_name = await self.channel_layer.new_channel()
+            results = partial(self.channel_layer.receive, self.channel_name)
+            await await_many_dispatch([receive, results, _tick], self.dispatch)
+        except StopConsumer:
+            pass
+        except asyncio.CancelledError:
+            # the server stops, or the client has been gone for too long
+            await self._run(self.session.fail())
+            raise
+        finally:
+            await self._leave()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Hand a message to its method, without Channels' database housekeeping: no handler touches the database."""
+        try:
+            await getattr(self, HANDLERS[message["type"]])(message)
+        except (StopConsumer, asyncio.CancelledError):
+            raise
+        except Exception:
+            logger.exception("A session failed", extra={"action": "session_failed", "uid": self.session.uid})
+            await self._run(self.session.fail())
+        if self._gone and self.session.state is State.ENDED:
+            raise StopConsumer
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """A frame came in."""
+        now = time.monotonic()
+        if bytes_data is None:
+            await self._run(self.session.receive_text(text_data or "", now))
+        else:
+            await self._run(self.session.receive_audio(bytes_data, now))
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        """The client is gone; the consumer stays until what it said is transcribed."""
+        self._gone = True
+        await self._run(self.session.disconnect(time.monotonic()))
+
+    async def result(self, message: dict[str, Any]) -> None:
+        """A worker's answer came through the channel layer."""
+        result = jobs.decode_result(message["payload"])
+        metrics.jobs_total.labels(result.kind, "failed" if isinstance(result, Failure) else "done").inc()
+        await self._run(self.session.receive_result(result, time.monotonic()))
+
+    async def tick(self, message: dict[str, Any]) -> None:
+        """Time passed."""
+        await self._run(self.session.tick(time.monotonic()))
+
+    async def _run(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(message=message):
+                    await self._send(message)
+                case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
+                    key = jobs.audio_key(self.session.uid, segment_id)
+                    self.service.outbox.put(Append(key, offset, pcm, self.session.audio_stored))
+                case Submit(job=job):
+                    await self._submit(job)
+                case DiscardAudio(segment_ids=segment_ids):
+                    keys = tuple(jobs.audio_key(self.session.uid, segment_id) for segment_id in segment_ids)
+                    self.service.outbox.put(Delete(keys))
+                case Admit(session_id=session_id):
+                    await self._admit(session_id)
+                case RecordOpened() | RecordSegment() | RecordFailedSegment() | RecordClosed():
+                    await self._record(effect)
+                case Close(code=code):
+                    await self.close(code=int(code))
+        if self.session.talking is not self._talking:
+            self._talking = self.session.talking
+            metrics.talkers_active.inc(1 if self._talking else -1)
+
+    async def _send(self, message: protocol.ServerMessage) -> None:
+        match message:
+            case protocol.Error(code=code):
+                metrics.errors_total.labels(code).inc()
+            case protocol.PartialTranscript(timing=timing) | protocol.FinalTranscript(timing=timing):
+                kind = Kind.FINAL if message.is_final else Kind.PARTIAL
+                for stage in metrics.STAGES:
+                    metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
+        if not self._gone:
+            await self.send(text_data=protocol.encode(message))
+
+    async def _submit(self, job: Job) -> None:
+        if job.kind is Kind.PARTIAL and self.service.capacity.depth >= self.service.limits.max_queue_depth:
+            metrics.jobs_total.labels(job.kind, "shed").inc()
+            shed = Failure(
+                job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="Queue full", retryable=False
+            )
+            await self._run(self.session.receive_result(shed, time.monotonic()))
+            return
+        metrics.jobs_total.labels(job.kind, "sent").inc()
+        self.service.outbox.put(job)
+
+    async def _admit(self, session_id: str) -> None:
+        admission = await self.service.capacity.admit(session_id, self.session.uid)
+        metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
+        if isinstance(admission, Admitted):
+            await self.channel_layer.group_add(jobs.group_name(self.session.uid), self.channel_name)
+            metrics.sessions_active.inc()
+            self._counted = True
+        await self._run(self.session.receive_admission(admission, time.monotonic()))
+
+    async def _record(self, effect: RecordOpened | RecordSegment | RecordFailedSegment | RecordClosed) -> None:
+        uid, submit = self.session.uid, self.service.recorder.submit
+        match effect:
+            case RecordOpened():
+                client = (self.scope.get("client") or [""])[0]
+                submit(records.opened(uid, client, effect))
+                logger.info("session opened", extra={"action": "session_opened", "uid": uid})
+            case RecordSegment() | RecordFailedSegment():
+                submit(records.segment(uid, effect))
+            case RecordClosed(reason=reason):
+                submit(records.closed(uid, effect))
+                metrics.sessions_total.labels(reason).inc()
+                metrics.audio_seconds_total.inc(effect.total_audio_ms / 1000)
+                logger.info("session closed: %s", reason, extra={"action": "session_closed", "uid": uid})
+                await self._leave()
+
+    async def _leave(self) -> None:
+        """Give back the session's place; before `session_ended`, so that the client may use the name again."""
+        if not self._counted:
+            return
+        self._counted = False
+        metrics.sessions_active.dec()
+        assert self.session.session_id
+        await self.service.capacity.release(self.session.session_id)
+        await self.channel_layer.group_discard(jobs.group_name(self.session.uid), self.channel_name)
+
+
+async def _tick() -> dict[str, Any]:
+    await asyncio.sleep(TICK_S)
+    return {"type": "session.tick"}
+
+

@@ -1,0 +1,79 @@
+"""Every metric of the web process, in one place. `docs/metrics.md` lists them; a test holds it to this file."""
+
+import logging
+from collections.abc import Iterator
+
+import redis
+from django.conf import settings
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import REGISTRY, Collector
+
+from transcription.capacity import Cluster, read_cluster
+
+logger = logging.getLogger(__name__)
+
+STAGES = ("preprocess", "queue_wait", "inference", "postprocess", "server_total")
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+
+sessions_active = Gauge("stt_sessions_active", "Sessions of this process")
+talkers_active = Gauge("stt_talkers_active", "Sessions of this process with an utterance open")
+sessions_total = Counter("stt_sessions_total", "Sessions ended, by reason", ["reason"])
+admissions_total = Counter("stt_admissions_total", "Answers to start_session", ["outcome"])
+errors_total = Counter("stt_errors_total", "Error messages sent, by code", ["code"])
+audio_seconds_total = Counter("stt_audio_seconds_total", "Audio received")
+jobs_total = Counter("stt_jobs_total", "Jobs by kind and outcome, as the web process sees them", ["kind", "outcome"])
+stage_seconds = Histogram("stt_stage_seconds", "Latency of transcripts by stage", ["kind", "stage"], buckets=_SECONDS)
+publish_seconds = Histogram("stt_publish_seconds", "Publishing one job", buckets=_SECONDS)
+unstored_bytes = Gauge("stt_unstored_audio_bytes", "Audio of this process not yet in Redis")
+records_pending = Gauge("stt_records_pending", "Audit records not yet in the database")
+records_lost_total = Counter("stt_records_lost_total", "Audit records that could not be written")
+
+
+class ClusterCollector(Collector):
+    """The cluster's figures, read from Redis at scrape time, and the workers' own metrics with their `worker`."""
+
+    def describe(self) -> list[Metric]:
+        """Nothing: else registering would collect, and starting would wait for Redis."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Nothing but `stt_redis_up 0` when Redis cannot be reached."""
+        try:
+            with redis.Redis.from_url(settings.STT.redis_url, socket_timeout=1, socket_connect_timeout=1) as client:
+                picture = read_cluster(client)
+        except redis.RedisError as error:
+            logger.warning("Metrics cannot reach Redis: %s", error)
+            yield _gauge("stt_redis_up", "Whether Redis answers", 0)
+            return
+        load = picture.load
+        yield _gauge("stt_redis_up", "Whether Redis answers", 1)
+        yield _gauge("stt_queue_depth", "Jobs waiting and running, cluster-wide", load.depth)
+        yield _gauge("stt_cluster_sessions", "Sessions, cluster-wide", load.sessions)
+        yield _gauge("stt_workers_ready", "Workers with a loaded model", load.workers)
+        yield _gauge(
+            "stt_estimated_server_total_ms", "What a final submitted now would take", load.estimated_server_total_ms
+        )
+        yield from _worker_metrics(picture)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    metric = Metric(name, text, "gauge")
+    metric.add_sample(name, {}, value)
+    return metric
+
+
+def _worker_metrics(picture: Cluster) -> Iterator[Metric]:
+    families: dict[str, Metric] = {}
+    for worker in picture.workers:
+        for family in text_string_to_metric_families(worker.metrics):
+            merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                merged.add_sample(sample.name, {**sample.labels, "worker": worker.worker_id}, sample.value)
+    yield from families.values()
+
+
+def register() -> None:
+    """Add the cluster's figures to the process's registry."""
+    REGISTRY.register(ClusterCollector())

@@ -1,0 +1,98 @@
+"""What the sessions of this process have for Redis, in order: audio first, then the jobs that need it.
+
+One task drains it for all sessions, so a frame never waits for Redis and many appends share a round trip. While Redis
+is away everything is kept and tried again; a session's `max_buffer_ms` bounds its audio, admission the sessions.
+Audio is written at its offset (SETRANGE), so writing it twice does no harm.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+import redis.asyncio
+
+from transcription import metrics
+from transcription.core.audio import BYTES_PER_SAMPLE
+from transcription.core.jobs import AUDIO_TTL_S, Job
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 0.5
+MAX_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Audio for a segment's buffer."""
+
+    key: str
+    offset: int
+    """In samples."""
+    pcm: bytes
+    stored: Callable[[int], None]
+    """Called with the number of samples once they are in Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Buffers nobody needs any more."""
+
+    keys: tuple[str, ...]
+
+
+class Outbox:
+    """The queue and its task; one a process."""
+
+    def __init__(self, client: redis.asyncio.Redis, publish: Callable[[Job], "asyncio.Future[None]"]) -> None:
+        self._redis = client
+        self._publish = publish
+        self._waiting: deque[Append | Delete | Job] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, item: Append | Delete | Job) -> None:
+        """Add to the end; never waits."""
+        self._waiting.append(item)
+        if isinstance(item, Append):
+            metrics.unstored_bytes.inc(len(item.pcm))
+        self._wake.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+                await self._store(batch)
+                jobs = [item for item in batch if isinstance(item, Job)]
+                for outcome in await asyncio.gather(*map(self._publish, jobs), return_exceptions=True):
+                    if isinstance(outcome, BaseException):
+                        # a partial is not missed, a final is sent again when it is overdue
+                        logger.warning("A job could not be published: %s", outcome)
+
+    async def _store(self, batch: list[Append | Delete | Job]) -> None:
+        writes = [item for item in batch if not isinstance(item, Job)]
+        while writes:
+            try:
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for item in writes:
+                        match item:
+                            case Append():
+                                pipe.setrange(item.key, item.offset * BYTES_PER_SAMPLE, item.pcm)
+                                pipe.expire(item.key, AUDIO_TTL_S)
+                            case Delete() if item.keys:
+                                pipe.delete(*item.keys)
+                    await pipe.execute()
+                break
+            except redis.RedisError as error:
+                logger.warning("Audio waits, Redis cannot be reached: %s", error)
+                await asyncio.sleep(RETRY_S)
+        for item in writes:
+            if isinstance(item, Append):
+                metrics.unstored_bytes.dec(len(item.pcm))
+                item.stored(len(item.pcm) // BYTES_PER_SAMPLE)

@@ -1,0 +1,121 @@
+"""The only writer of the audit records: a bounded queue and one thread, off the audio path.
+
+The database may be slow or down; transcription goes on. Records that find the queue full, or cannot be written, are
+counted as lost.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import msgspec
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error, close_old_connections, connection
+
+from transcription import metrics
+from transcription.core.effects import RecordClosed, RecordFailedSegment, RecordOpened, RecordSegment
+from transcription.models import Segment, Session
+
+logger = logging.getLogger(__name__)
+
+MAX_PENDING = 10_000
+
+Write = Callable[[], None]
+
+
+class Recorder:
+    """Writes records in order, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Write | None] = queue.Queue(MAX_PENDING)
+        self._thread = threading.Thread(target=self._run, name="records", daemon=True)
+        self._thread.start()
+
+    def submit(self, write: Write) -> None:
+        """Queue a write; never waits."""
+        try:
+            self._queue.put_nowait(write)
+            metrics.records_pending.set(self._queue.qsize())
+        except queue.Full:
+            metrics.records_lost_total.inc()
+            logger.error("An audit record is lost: %d are waiting already", MAX_PENDING)
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is queued, within the time given."""
+        try:
+            self._queue.put(None, timeout=timeout_s)
+        except queue.Full:
+            return
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (write := self._queue.get()) is not None:
+            try:
+                close_old_connections()
+                write()
+            except (Error, ObjectDoesNotExist):
+                metrics.records_lost_total.inc()
+                logger.exception("An audit record could not be written")
+            metrics.records_pending.set(self._queue.qsize())
+        connection.close()
+
+
+def opened(uid: str, client: str, record: RecordOpened) -> Write:
+    """A session has begun."""
+    started_at = datetime.now(UTC)
+    return lambda: _open(uid, client, record, started_at)
+
+
+def segment(uid: str, record: RecordSegment | RecordFailedSegment) -> Write:
+    """A segment has its final, or will have none."""
+    created_at = datetime.now(UTC)
+    return lambda: _add_segment(uid, record, created_at)
+
+
+def closed(uid: str, record: RecordClosed) -> Write:
+    """A session is over."""
+    ended_at = datetime.now(UTC)
+    return lambda: _close(uid, record, ended_at)
+
+
+def _open(uid: str, client: str, record: RecordOpened, started_at: datetime) -> None:
+    Session.objects.create(
+        uid=uid,
+        session_id=record.session_id,
+        client=client,
+        language=record.config.language,
+        sample_rate=record.config.sample_rate,
+        config=asdict(record.config),
+        started_at=started_at,
+    )
+
+
+def _add_segment(uid: str, record: RecordSegment | RecordFailedSegment, created_at: datetime) -> None:
+    session = Session.objects.only("pk").get(uid=uid)
+    match record:
+        case RecordSegment(final=final):
+            fields = {
+                "start_ms": final.audio_start_ms,
+                "duration_ms": final.audio_duration_ms,
+                "text": final.text,
+                "confidence": final.confidence,
+                "words": msgspec.to_builtins(final.words),
+                "timing": msgspec.to_builtins(final.timing),
+            }
+            segment_id = final.segment_id
+        case RecordFailedSegment(segment_id=segment_id):
+            fields = {"start_ms": record.start_ms, "duration_ms": record.duration_ms, "failure": record.reason}
+    Segment.objects.create(session=session, segment_id=segment_id, created_at=created_at, **fields)
+
+
+def _close(uid: str, record: RecordClosed, ended_at: datetime) -> None:
+    Session.objects.filter(uid=uid).update(
+        ended_at=ended_at,
+        reason=record.reason,
+        total_audio_ms=record.total_audio_ms,
+        total_segments=record.total_segments,
+        errors=record.errors,
+    )

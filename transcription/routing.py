@@ -1,0 +1,20 @@
+"""WebSocket routes."""
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.urls import re_path
+
+from transcription.consumers import TranscriptionConsumer
+
+
+class UnknownPath(AsyncWebsocketConsumer):
+    """Refuses a handshake at any other path with 403, where Channels would log a traceback."""
+
+    async def connect(self) -> None:
+        """Refuse."""
+        await self.close()
+
+
+websocket_urlpatterns = [
+    re_path(r"^ws/stt/?$", TranscriptionConsumer.as_asgi()),
+    re_path(r"", UnknownPath.as_asgi()),
+]

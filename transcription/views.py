@@ -1,0 +1,145 @@
+"""Service info, probes and metrics. Sync views: Django runs each in a thread, away from the sockets."""
+
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+
+from transcription.capacity import Cluster, read_cluster
+from transcription.core.admission import ClusterLoad, decide
+from transcription.core.config import Limits
+
+VERSION = "0.1.0"
+PROBE_TIMEOUT_S = 1.0
+
+
+@require_safe
+def info(request: HttpRequest) -> JsonResponse:
+    """What this is and where to look."""
+    return JsonResponse(
+        {
+            "service": "whisper-stt",
+            "version": VERSION,
+            "model": settings.STT.whisper_model,
+            "language": settings.STT.language,
+            "websocket": "/ws/stt",
+            "health": ["/health/live", "/health/startup", "/health/ready", "/health/status"],
+            "metrics": "/metrics",
+        }
+    )
+
+
+@require_safe
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+@require_safe
+def startup(request: HttpRequest) -> JsonResponse:
+    """The database is migrated and reachable, and so is Redis; a model may still be loading."""
+    return _probe({"redis": _ping_redis, "database": _ping_database}, "started", "starting")
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """Sessions can be served: Redis and the database answer, a worker has its model loaded."""
+    return _probe({"redis": _ping_redis, "database": _ping_database, "worker": _ping_worker}, "ready", "not_ready")
+
+
+@require_safe
+def status(request: HttpRequest) -> JsonResponse:
+    """The cluster at this moment; 503 when Redis cannot be reached."""
+    try:
+        picture = _cluster()
+    except redis.RedisError as error:
+        return JsonResponse({"status": "unavailable", "accepting_requests": False, "error": str(error)}, status=503)
+    return JsonResponse(describe(picture, settings.STT.limits))
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus exposition of this process, the cluster and its workers."""
+    return ExportToDjangoView(request)
+
+
+def describe(picture: Cluster, limits: Limits) -> dict[str, object]:
+    """`/health/status`, as docs/protocol.md has it."""
+    load, worker = picture.load, next(iter(picture.workers), None)
+    accepting = decide(load, limits) is None
+    capacity = estimated_max_concurrent(load, limits)
+    return {
+        "status": "ready" if worker else "not_ready",
+        "accepting_requests": accepting,
+        "model": {
+            "model_size": worker.model if worker else settings.STT.whisper_model,
+            "device": worker.device if worker else settings.STT.device,
+            "compute_type": worker.compute_type if worker else settings.STT.compute_type,
+            "ready": worker is not None,
+        },
+        "queue": {
+            "depth": load.depth,
+            "avg_partial_ms": round(load.avg_partial_ms, 1),
+            "avg_final_ms": round(load.avg_final_ms, 1),
+            "estimated_server_total_ms": load.estimated_server_total_ms,
+            "accepting_requests": accepting,
+            "total_requests": picture.total_requests,
+            "rejected_requests": picture.rejected_requests,
+        },
+        "sessions": {"active": load.sessions, "max": limits.max_sessions},
+        "capacity": {
+            "estimated_max_concurrent": capacity,
+            "current_load_percent": round(100 * load.depth / capacity, 1) if capacity else 100.0,
+        },
+    }
+
+
+def estimated_max_concurrent(load: ClusterLoad, limits: Limits) -> int:
+    """How many jobs may wait and run before a final would take longer than allowed."""
+    if not load.workers:
+        return 0
+    mean = (load.avg_partial_ms + load.avg_final_ms) / 2 or 1.0
+    room = limits.max_estimated_server_total_ms - load.avg_final_ms
+    return max(min(int(room * load.workers / mean), limits.max_queue_depth), 1)
+
+
+def _probe(pings: dict[str, Callable[[], None]], good: str, bad: str) -> JsonResponse:
+    """Run every ping and report all, not only the first that fails."""
+    failures = {}
+    for name, ping in pings.items():
+        try:
+            ping()
+        except (redis.RedisError, DatabaseError, LookupError) as error:
+            failures[name] = str(error) or type(error).__name__
+    checks = {name: failures.get(name, "ok") for name in pings}
+    return JsonResponse({"status": bad if failures else good, "checks": checks}, status=503 if failures else 200)
+
+
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.STT.redis_url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S
+    )
+
+
+def _cluster() -> Cluster:
+    with _client() as client:
+        return read_cluster(client)
+
+
+def _ping_redis() -> None:
+    with _client() as client:
+        client.ping()
+
+
+def _ping_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM transcription_session LIMIT 1")
+
+
+def _ping_worker() -> None:
+    if not _cluster().workers:
+        raise LookupError("no worker has its model loaded")

@@ -1,0 +1,92 @@
+"""One thread owns the model. Task threads hand it requests; it takes what waits, finals first, and answers each."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from transcription.core.jobs import Kind
+from workers.engine import EngineError, Hypothesis, Request
+
+Decode = Callable[[list[Request]], list[Hypothesis | EngineError]]
+
+
+@dataclass(slots=True)
+class Decoded:
+    """An answer with what it cost."""
+
+    hypothesis: Hypothesis
+    waited_s: float
+    """From the request's arrival to its batch."""
+    decode_s: float
+    """The whole batch's decode."""
+    batch_size: int
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A request that waits."""
+
+    request: Request
+    arrived: float
+    answer: "Future[Decoded]" = field(default_factory=Future)
+
+
+def pick(waiting: Sequence[Ticket], max_batch: int) -> list[Ticket]:
+    """The next batch: finals before partials, the oldest first."""
+    return sorted(waiting, key=lambda t: (t.request.job.kind is not Kind.FINAL, t.arrived))[:max_batch]
+
+
+class Batcher:
+    """Requests in, futures out; `decode` is called from one thread only."""
+
+    def __init__(self, decode: Decode, max_batch: int) -> None:
+        self._decode = decode
+        self._max_batch = max_batch
+        self._waiting: list[Ticket] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> "Future[Decoded]":
+        """Queue a request; the future raises `EngineError` where the engine could not do it."""
+        ticket = Ticket(request, time.perf_counter())
+        with self._changed:
+            self._waiting.append(ticket)
+            self._changed.notify()
+        return ticket.answer
+
+    def close(self) -> None:
+        """Stop after the batch in hand."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+                batch = pick(self._waiting, self._max_batch)
+                self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
+            self._answer(batch)
+
+    def _answer(self, batch: list[Ticket]) -> None:
+        started = time.perf_counter()
+        try:
+            hypotheses = self._decode([ticket.request for ticket in batch])
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault of a model
+            for ticket in batch:
+                ticket.answer.set_exception(error)
+            return
+        decode_s = time.perf_counter() - started
+        for ticket, hypothesis in zip(batch, hypotheses, strict=True):
+            if isinstance(hypothesis, EngineError):
+                ticket.answer.set_exception(hypothesis)
+            else:
+                ticket.answer.set_result(Decoded(hypothesis, started - ticket.arrived, decode_s, len(batch)))

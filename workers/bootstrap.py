@@ -1,0 +1,103 @@
+"""A worker's life: load and warm the model once, say so every second, stop saying so.
+
+Celery's threads pool calls `worker_init` before any task is taken and blocks on it; loading belongs there (a prefork
+pool would fork a CUDA context, see docs/decisions.md).
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+import msgspec
+import redis
+from celery import signals
+from django.conf import settings
+
+from transcription.core.cluster import HEARTBEAT_S, HEARTBEAT_TTL_S, WORKERS_KEY, Heartbeat, worker_key
+from transcription.core.jobs import Kind
+from workers import metrics
+from workers.engine import Engine, EngineError
+from workers.model_store import ModelUnavailable, resolve
+from workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+_worker: Worker | None = None
+_stop = threading.Event()
+
+
+def current() -> Worker:
+    """The process's worker."""
+    assert _worker is not None, "worker_init has not run"
+    return _worker
+
+
+@signals.worker_init.connect
+def start(**_: Any) -> None:
+    """Load the model; the process exits with one sentence when it cannot."""
+    global _worker  # noqa: PLW0603 - one worker a process, built by a signal and used by tasks
+    stt = settings.STT
+    client = redis.Redis.from_url(
+        stt.redis_url, socket_timeout=2.0, socket_connect_timeout=1.0, socket_keepalive=True, health_check_interval=5
+    )
+    began = time.monotonic()
+    logger.info("Loading %s on %s", stt.whisper_model, stt.device)
+    try:
+        engine = _engine()
+        _worker = Worker(engine, client)
+        _worker.warm_up(stt.language, stt.beam_size)
+    except (EngineError, ModelUnavailable) as error:
+        raise SystemExit(str(error)) from None
+    metrics.model_info.labels(stt.whisper_model, engine.device, engine.compute_type).set(1)
+    logger.info("Model ready after %.1f s", time.monotonic() - began)
+    threading.Thread(target=_beat, args=(_worker, client), name="heartbeat", daemon=True).start()
+
+
+@signals.worker_shutting_down.connect
+def retire(**_: Any) -> None:
+    """Stop being counted on; jobs in hand are finished."""
+    _stop.set()
+
+
+def _engine() -> Engine:
+    stt = settings.STT
+    if stt.engine == "echo":
+        from workers.echo import EchoEngine  # an engine is imported only where it is used
+
+        return EchoEngine(stt.echo_decode_ms)
+    from workers.whisper import WhisperEngine
+
+    return WhisperEngine(
+        resolve(stt.whisper_model, stt.model_dir, stt.cache_dir), stt.device, stt.compute_type, stt.cpu_threads
+    )
+
+
+def _beat(worker: Worker, client: redis.Redis) -> None:
+    stt = settings.STT
+    worker_id = f"{socket.gethostname()}-{os.getpid()}"
+    while not _stop.is_set():
+        beat = Heartbeat(
+            worker_id=worker_id,
+            model=stt.whisper_model,
+            device=worker.engine.device,
+            compute_type=worker.engine.compute_type,
+            threads=stt.worker_threads,
+            avg_partial_ms=worker.average_ms[Kind.PARTIAL],
+            avg_final_ms=worker.average_ms[Kind.FINAL],
+            metrics=metrics.exposition(),
+        )
+        try:
+            pipe = client.pipeline(transaction=False)
+            pipe.set(worker_key(worker_id), msgspec.json.encode(beat), ex=HEARTBEAT_TTL_S)
+            pipe.sadd(WORKERS_KEY, worker_id)
+            pipe.execute()
+        except redis.RedisError as error:
+            logger.warning("Heartbeat cannot reach Redis: %s", error)
+        _stop.wait(HEARTBEAT_S)
+    try:
+        client.delete(worker_key(worker_id))
+    except redis.RedisError as error:
+        logger.warning("The heartbeat lapses by itself, Redis cannot be reached: %s", error)

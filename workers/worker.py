@@ -1,0 +1,131 @@
+"""One worker process: a loaded engine, its batcher, the way in (audio) and out (results)."""
+
+import logging
+import time
+
+import numpy as np
+import redis
+
+from transcription.core.audio import BYTES_PER_SAMPLE
+from transcription.core.config import SAMPLE_RATE
+from transcription.core.jobs import Failure, Job, Kind, Result, Transcript
+from workers import metrics
+from workers.batching import Batcher, Decoded
+from workers.engine import Engine, EngineError
+from workers.publish import Publisher
+
+logger = logging.getLogger(__name__)
+
+SMOOTHING = 0.2
+"""Weight of the newest decode in the moving averages."""
+
+
+class Worker:
+    """Does jobs; `do` is called from Celery's threads, several at a time."""
+
+    def __init__(self, engine: Engine, client: redis.Redis) -> None:
+        self.engine = engine
+        self.average_ms = {Kind.PARTIAL: 0.0, Kind.FINAL: 0.0}
+        """What a decode costs the model, by kind."""
+        self._redis = client
+        self._batcher = Batcher(engine.decode, engine.max_batch)
+        self._publisher = Publisher(client)
+
+    def do(self, job: Job) -> None:
+        """Run a job and publish its answer; a failure is an answer too."""
+        with metrics.jobs_running.track_inprogress():
+            try:
+                if self._publisher.send_again(job):
+                    metrics.jobs_total.labels(job.kind, "repeated").inc()
+                    return
+                result = self.answer(job)
+                self._publisher.send(job, result)
+            except (redis.RedisError, TimeoutError) as error:
+                # the session still waits: it sends the job again when it is overdue
+                metrics.jobs_total.labels(job.kind, "undelivered").inc()
+                logger.warning("A job's answer could not be delivered: %s", error, extra=job.log_context())
+                return
+        outcome = "failed" if isinstance(result, Failure) else "done"
+        metrics.jobs_total.labels(job.kind, outcome).inc()
+
+    def answer(self, job: Job) -> Result:
+        """Fetch the audio, decode, make the transcript. Raises `redis.RedisError`."""
+        started = time.perf_counter()
+        audio, audio_end = self._fetch(job)
+        metrics.fetch_seconds.observe(time.perf_counter() - started)
+        if audio is None:
+            return _failure(job, "The segment's audio is gone", retryable=False)
+        try:
+            request = self.engine.prepare(job, audio)
+            prepared = time.perf_counter()
+            decoded = self._batcher.submit(request).result()
+        except EngineError as error:
+            return _failure(job, str(error), retryable=error.retryable)
+        except Exception:
+            logger.exception("A decode failed", extra=job.log_context())
+            return _failure(job, "The model failed on this segment", retryable=True)
+        done = time.perf_counter()
+        self.learn(job.kind, decoded)
+        metrics.audio_seconds_total.labels(job.kind).inc(audio.size / SAMPLE_RATE)
+        hypothesis = decoded.hypothesis
+        return Transcript(
+            job_id=job.job_id,
+            segment_id=job.segment_id,
+            kind=job.kind,
+            text=hypothesis.text,
+            confidence=hypothesis.confidence,
+            words=hypothesis.words,
+            audio_end=audio_end,
+            preprocess_ms=(prepared - started) * 1000,
+            inference_ms=decoded.decode_s * 1000,
+            postprocess_ms=(time.perf_counter() - done) * 1000,
+        )
+
+    def learn(self, kind: Kind, decoded: Decoded) -> None:
+        """Let a decode's cost into the moving averages."""
+        metrics.decode_seconds.labels(kind).observe(decoded.decode_s)
+        metrics.wait_seconds.labels(kind).observe(decoded.waited_s)
+        metrics.batch_size.observe(decoded.batch_size)
+        cost_ms, average = decoded.decode_s * 1000, self.average_ms[kind]
+        self.average_ms[kind] = average + SMOOTHING * (cost_ms - average) if average else cost_ms
+
+    def warm_up(self, language: str, beam_size: int) -> None:
+        """Decode three seconds of near silence with each beam: caches fill, the averages have a first value.
+
+        Both as partials: a final would doubt what it heard in noise and decode it again and again.
+        """
+        noise = np.random.default_rng(0).normal(0, 1e-3, 3 * SAMPLE_RATE).astype(np.float32)
+        for kind, beam in ((Kind.PARTIAL, 1), (Kind.FINAL, beam_size)):  # the kind whose average it seeds
+            job = Job(
+                job_id="warm-up",
+                group="",
+                segment_id="",
+                kind=Kind.PARTIAL,
+                audio_key="",
+                end=None,
+                max_samples=noise.size,
+                language=language,
+                beam_size=beam,
+                word_timestamps=False,
+            )
+            decoded = self._batcher.submit(self.engine.prepare(job, noise)).result()
+            self.average_ms[kind] = decoded.decode_s * 1000
+
+    def close(self) -> None:
+        """Stop after the batch in hand."""
+        self._batcher.close()
+
+    def _fetch(self, job: Job) -> tuple[np.ndarray | None, int]:
+        """The job's samples (float32, -1 to 1) and the position after the last; `None` when they are not there."""
+        end = job.end
+        if end is None:
+            end = int(self._redis.strlen(job.audio_key)) // BYTES_PER_SAMPLE
+        start = max(end - job.max_samples, 0)
+        pcm = self._redis.getrange(job.audio_key, start * BYTES_PER_SAMPLE, end * BYTES_PER_SAMPLE - 1) if end else b""
+        if not pcm or len(pcm) < (end - start) * BYTES_PER_SAMPLE:
+            return None, end
+        return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0, end
+
+
+def _failure(job: Job, reason: str, *, retryable: bool) -> Failure:
+    return Failure(job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason=reason, retryable=retryable)
