@@ -62,11 +62,12 @@ class Child:
         """Unbuffered, so that progress bars move."""
         assert self._process.stdout
         line = b""
-        while chunk := os.read(self._process.stdout.fileno(), 4096):
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.flush()
-            *whole, line = (line + chunk).replace(b"\r", b"\n").split(b"\n")
-            self._tail.extend(text for part in whole if (text := part.decode(errors="replace").strip()))
+        with self._process.stdout as output:
+            while chunk := os.read(output.fileno(), 4096):
+                sys.stderr.buffer.write(chunk)
+                sys.stderr.flush()
+                *whole, line = (line + chunk).replace(b"\r", b"\n").split(b"\n")
+                self._tail.extend(text for part in whole if (text := part.decode(errors="replace").strip()))
 
 
 def stop(children: Iterable[Child], within_s: float) -> None:
