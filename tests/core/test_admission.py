@@ -20,7 +20,8 @@ LIMITS = Limits(max_sessions=100, max_queue_depth=20, max_estimated_server_total
         (0, 4, 1, 100, None),
         (0, 5, 1, 100, "QUEUE_CONGESTION: Estimated latency 600 ms exceeds 500 ms"),
         (0, 5, 2, 100, None),
-        (0, 0, 1, 501, "QUEUE_CONGESTION: Estimated latency 501 ms exceeds 500 ms"),
+        (0, 1, 1, 301, "QUEUE_CONGESTION: Estimated latency 602 ms exceeds 500 ms"),
+        (0, 0, 1, 501, None),
     ],
 )
 def test_decide(sessions: int, depth: int, workers: int, cost: float, refused: str | None) -> None:

@@ -58,7 +58,8 @@ def decide(load: ClusterLoad, limits: Limits) -> Refusal | None:
         message = f"Queue full: {load.depth}/{limits.max_queue_depth}"
         return Refusal(ErrorCode.QUEUE_FULL, message, FULL_RETRY_MS)
     estimate = load.estimated_server_total_ms
-    if estimate > limits.max_estimated_server_total_ms:
+    # with nothing waiting the estimate is one decode: refusing would never let the averages learn better
+    if load.depth and estimate > limits.max_estimated_server_total_ms:
         message = f"Estimated latency {estimate:.0f} ms exceeds {limits.max_estimated_server_total_ms:.0f} ms"
         return Refusal(ErrorCode.QUEUE_CONGESTION, message, FULL_RETRY_MS)
     return None

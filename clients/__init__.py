@@ -1,0 +1,1 @@
+"""Clients of the service; they use only its wire protocol."""
