@@ -16,7 +16,16 @@ from transcription.core.config import Limits, SessionConfig, VadConfig
 from transcription.core.protocol import normalise_language
 
 ComputeType = Literal[
-    "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+    "default",
+    "auto",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+    "int16",
+    "float16",
+    "bfloat16",
+    "float32",
 ]
 
 INSECURE_SECRET_KEY = "insecure-development-key"  # noqa: S105 - named for what it is, refused by `check --deploy`

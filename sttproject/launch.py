@@ -116,7 +116,8 @@ def worker_command(stt: env.Env) -> list[str]:
     # the banner says nothing that ours does not
     options = ["-P", "threads", "-c", str(stt.worker_threads), "-Q", "stt", "-l", "WARNING"]
     return [
-        sys.executable, "-m", "celery", "-q", "-A", "sttproject", "worker", *options, "--without-gossip", "--without-mingle",
+        sys.executable, "-m", "celery", "-q", "-A", "sttproject", "worker", *options,
+        "--without-gossip", "--without-mingle",
     ]  # fmt: skip
 
 
@@ -136,7 +137,8 @@ def _require_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise LaunchError(
-                f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, or set STT_PORT or STT_HOST."
+                f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, or set STT_PORT or "
+                "STT_HOST."
             ) from None
 
 

@@ -118,7 +118,9 @@ class Capacity:
         picture = _parse(await self._redis.eval(_LOAD, 0, *QUEUE_KEYS))
         self.depth = picture.load.depth
         if refusal := decide(picture.load, self._limits):
-            live = refusal.code is not ErrorCode.SESSION_EXISTS and await self._redis.exists(f"stt:session:{session_id}")
+            live = refusal.code is not ErrorCode.SESSION_EXISTS and await self._redis.exists(
+                f"stt:session:{session_id}"
+            )
             return session_exists(session_id) if live else refusal
         answer = await self._acquire(args=[session_id, owner, LEASE_TTL_S, self._limits.max_sessions])
         match answer:

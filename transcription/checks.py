@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 
 from sttproject import env
 
@@ -21,13 +22,15 @@ def problems(stt: env.Env) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if stt.engine == "whisper" and is_english_only(stt.whisper_model) and stt.language != "en":
         text = f"STT_WHISPER_MODEL={stt.whisper_model} knows English only, but STT_LANGUAGE is {stt.language}."
-        found.append(Warning(text, hint=ENGLISH_ONLY_HINT, id="stt.W001"))
+        found.append(checks.Warning(text, hint=ENGLISH_ONLY_HINT, id="stt.W001"))
     if stt.device == "cpu" and stt.compute_type in {"float16", "bfloat16", "int8_float16", "int8_bfloat16"}:
         text = f"STT_COMPUTE_TYPE={stt.compute_type} needs a GPU, but STT_DEVICE is cpu."
-        found.append(Warning(text, hint="Set STT_COMPUTE_TYPE=int8 (or float32).", id="stt.W002"))
-    found += [Warning(text, id="stt.W003") for text in _contradictions(stt)]
+        found.append(checks.Warning(text, hint="Set STT_COMPUTE_TYPE=int8 (or float32).", id="stt.W002"))
+    found += [checks.Warning(text, id="stt.W003") for text in _contradictions(stt)]
     for name, meant in env.misspelt():
-        found.append(Warning(f"{name} is not a setting.", hint=f"Did you mean {meant}?" if meant else None, id="stt.W004"))
+        found.append(
+            checks.Warning(f"{name} is not a setting.", hint=f"Did you mean {meant}?" if meant else None, id="stt.W004")
+        )
     return found
 
 
@@ -77,5 +80,7 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
 def check_deployment(**_: Any) -> list[CheckMessage]:
     """What must not go to production."""
     if settings.STT.secret_key == env.INSECURE_SECRET_KEY:
-        return [Error("SECRET_KEY is the development one.", hint="Set SECRET_KEY to a long random string.", id="stt.E001")]
+        return [
+            Error("SECRET_KEY is the development one.", hint="Set SECRET_KEY to a long random string.", id="stt.E001")
+        ]
     return []

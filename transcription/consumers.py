@@ -188,5 +188,3 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 async def _tick() -> dict[str, Any]:
     await asyncio.sleep(TICK_S)
     return {"type": "session.tick"}
-
-

@@ -80,7 +80,7 @@ class Batcher:
         started = time.perf_counter()
         try:
             hypotheses = self._decode([ticket.request for ticket in batch])
-        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault of a model
+        except Exception as error:
             for ticket in batch:
                 ticket.answer.set_exception(error)
             return

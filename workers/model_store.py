@@ -128,7 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.model_store", description=main.__doc__)
     parser.add_argument("name", help="a model's name or a CTranslate2 repo id")
     name = parser.parse_args().name
-    directory = os.environ.get("STT_MODEL_DIR")  # noqa: TID251 - a build step: no settings are loaded
+    directory = os.environ.get("STT_MODEL_DIR")
     if not directory:
         parser.error("set STT_MODEL_DIR to the directory that is to hold the model")
     target = Path(directory) / name

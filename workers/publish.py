@@ -6,7 +6,16 @@ import threading
 import redis
 from channels.layers import get_channel_layer
 
-from transcription.core.jobs import MESSAGE_TYPE, RESULT_TTL_S, Job, Kind, Result, encode_result, result_key
+from transcription.core.jobs import (
+    MESSAGE_TYPE,
+    RESULT_TTL_S,
+    Job,
+    Kind,
+    Result,
+    Transcript,
+    encode_result,
+    result_key,
+)
 
 SEND_TIMEOUT_S = 3.0
 
@@ -25,9 +34,9 @@ class Publisher:
         threading.Thread(target=self._loop.run_forever, name="results", daemon=True).start()
 
     def send(self, job: Job, result: Result) -> None:
-        """Keep a final's copy and tell the session. Raises `redis.RedisError` or `TimeoutError`."""
+        """Keep a final transcript's copy and tell the session. Raises `redis.RedisError` or `TimeoutError`."""
         payload = encode_result(result)
-        if job.kind is Kind.FINAL:
+        if job.kind is Kind.FINAL and isinstance(result, Transcript):
             self._redis.set(result_key(job.job_id), payload, ex=RESULT_TTL_S)
         self._tell(job, payload)
 

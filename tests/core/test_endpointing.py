@@ -1,5 +1,7 @@
 """Where speech starts and ends."""
 
+import itertools
+
 import pytest
 
 from transcription.core.config import VadConfig
@@ -81,7 +83,7 @@ def test_each_cut_of_endless_speech_respects_the_maximum() -> None:
     """No segment is longer than the maximum, none is empty."""
     endpointer = Endpointer(VadConfig(min_speech_ms=0, pre_roll_ms=0), 50 * WINDOW)
     cuts = [0] + [found.at for found in run(endpointer, [0.9] * 500) if isinstance(found, Split)]
-    lengths = [after - before for before, after in zip(cuts, cuts[1:], strict=False)]
+    lengths = [after - before for before, after in itertools.pairwise(cuts)]
 
     assert len(lengths) >= 10
     assert all(0 < length <= 50 * WINDOW for length in lengths)

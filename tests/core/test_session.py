@@ -1,5 +1,6 @@
 """The session's dealings, one behaviour a test."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -286,7 +287,7 @@ def test_an_utterance_is_cut_at_its_maximum_without_loss_or_doubling(talk: Talk)
     finals = [message for message in talk.sent if isinstance(message, FinalTranscript)]
 
     assert len(finals) >= 3
-    for before, after in zip(finals, finals[1:], strict=False):
+    for before, after in itertools.pairwise(finals):
         assert after.audio_start_ms == pytest.approx(before.audio_start_ms + before.audio_duration_ms, abs=0.02)
     assert talk.kinds().count("speech_start") == talk.kinds().count("speech_end") == 1
     assert sum(final.audio_duration_ms for final in finals) == pytest.approx(80 * 32, abs=0.1)

@@ -177,8 +177,8 @@ class SessionMachine(RuleBasedStateMachine):
     def the_records_match_the_wire(self) -> None:
         if not hasattr(self, "talk"):
             return
-        told = [m for m in self.talk.sent if isinstance(m, FinalTranscript) or getattr(m, "segment_id", None) and
-                isinstance(m, Error)]  # fmt: skip
+        told = [m for m in self.talk.sent if isinstance(m, FinalTranscript) or (getattr(m, "segment_id", None) and
+                isinstance(m, Error))]  # fmt: skip
         records = [e for e in self.effects if isinstance(e, RecordSegment | RecordFailedSegment)]
         assert len(told) == len(records)
         closes = [e for e in self.effects if isinstance(e, RecordClosed)]

@@ -103,7 +103,7 @@ class Stack:
         """Valkey without persistence."""
         lines = ["bind 127.0.0.1", f"port {self._redis_port}", f"requirepass {self._password}", 'save ""']
         child = self._start("redis", [str(get_binary_path()), "-"], stdin="\n".join([*lines, "loglevel nothing", ""]))
-        until(lambda: self.redis.ping(), "Valkey")
+        until(self.redis.ping, "Valkey")
         return child
 
     def start_worker(self) -> Child:

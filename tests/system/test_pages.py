@@ -99,8 +99,8 @@ async def test_what_a_vanished_client_said_is_recorded(echo_stack: Stack) -> Non
         await talker.start(session_id="vanished", config={"vad_enabled": False})
         await talker.stream(noise(1.0))
         talker.ws.transport.abort()
-    query = """SELECT reason, duration_ms FROM transcription_session s JOIN transcription_segment g ON g.session_id = s.id
-               WHERE s.session_id = ? AND reason != ''"""
+    query = """SELECT reason, duration_ms FROM transcription_session s
+               JOIN transcription_segment g ON g.session_id = s.id WHERE s.session_id = ? AND reason != ''"""
     until(lambda: rows(echo_stack, query, "vanished"), "the record", 10)
     ((reason, duration_ms),) = rows(echo_stack, query, "vanished")
 
@@ -110,12 +110,25 @@ async def test_what_a_vanished_client_said_is_recorded(echo_stack: Stack) -> Non
 
 def test_the_admin_shows_sessions_read_only(echo_stack: Stack) -> None:
     """Login, list, one session; no way to add, change or delete."""
-    create = [sys.executable, "manage.py", "createsuperuser", "--noinput", "--username", "op", "--email", "op@x.example"]
+    create = [
+        sys.executable,
+        "manage.py",
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        "op",
+        "--email",
+        "op@x.example",
+    ]
     environ = echo_stack.env | {"DJANGO_SUPERUSER_PASSWORD": "operator's password"}
     subprocess.run(create, env=environ, cwd=ROOT, check=True, capture_output=True)
     with requests.Session() as browser:
         page = browser.get(f"{echo_stack.http_url}/admin/login/", timeout=10)
-        form = {"username": "op", "password": "operator's password", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        form = {
+            "username": "op",
+            "password": "operator's password",
+            "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+        }
         browser.post(page.url, data=form | {"next": "/admin/"}, headers={"Referer": page.url}, timeout=10)
         sessions = browser.get(f"{echo_stack.http_url}/admin/transcription/session/?q=recorded", timeout=10)
         (key,) = rows(echo_stack, "SELECT id FROM transcription_session WHERE session_id = 'recorded'")[0]

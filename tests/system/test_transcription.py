@@ -19,7 +19,7 @@ def words(text: str) -> list[str]:
 
 
 async def test_a_spoken_sentence_comes_back_as_partials_and_a_final(model_stack: Stack) -> None:
-    """"Vire à direita na avenida Paulista e siga por oitocentos metros.", streamed in real time."""
+    """ "Vire à direita na avenida Paulista e siga por oitocentos metros.", streamed in real time."""
     async with Talker(model_stack.ws_url) as talker:
         await talker.start(config={"lang_code": "pt-BR"})
         await talker.stream(silence(0.3) + speech("s13_pm_alex") + silence(0.8))

@@ -1,0 +1,169 @@
+"""The command line: what to measure, with what, and where the reports go."""
+
+import argparse
+import functools
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import clips, observe
+from benchmarks.capacity import ramp
+from benchmarks.clips import Recording
+from benchmarks.floor import floor
+from benchmarks.latency import latency, serve
+from benchmarks.model import Model
+from benchmarks.naive import naive, simulate
+from benchmarks.options import Options
+from benchmarks.reporting import (
+    capacity_markdown,
+    floor_markdown,
+    machine,
+    report,
+    runs_markdown,
+    save,
+    wer_markdown,
+)
+from benchmarks.wer import wer
+
+Outcome = tuple[dict[str, Any], str]
+"""Results as JSON, and as Markdown."""
+
+
+class Bench:
+    """The commands, over one set of options, clips and (loaded when first asked for) model."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    @functools.cached_property
+    def pool(self) -> list[Recording]:
+        """The chosen clips."""
+        o = self.options
+        chosen = clips.select(clips.read_manifest(o.manifest), folder=o.folder, refs=o.refs, limit=o.limit, seed=o.seed)
+        if not chosen:
+            raise SystemExit("No clip of the manifest fits --folder and --ref")
+        return [clips.load(clip) for clip in chosen]
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """The model alone."""
+        o = self.options
+        if o.model is None:
+            raise SystemExit(f"`{o.command}` needs --model: a CTranslate2 model directory")
+        return Model(o.model, o.device, o.compute_type, o.threads)
+
+    def latency(self) -> Outcome:
+        """The service under each number of talkers."""
+        runs = latency(self.options, self.pool)
+        return {"runs": [run.as_json() for run in runs]}, runs_markdown("Latency", runs)
+
+    def capacity(self) -> Outcome:
+        """The service, or the naive server, under more and more talkers."""
+        o = self.options
+        trial = (
+            functools.partial(simulate, o, self.pool, self.model) if o.naive else functools.partial(serve, o, self.pool)
+        )
+        found = ramp(trial, o.max_talkers)
+        results = {
+            "talkers": found.talkers,
+            "reasons": found.reasons,
+            "runs": [found.runs[talkers].as_json() for talkers in sorted(found.runs)],
+        }
+        return results, capacity_markdown("Capacity, naive server" if o.naive else "Capacity", found)
+
+    def floor(self) -> Outcome:
+        """The model alone."""
+        costs = floor(self.pool, self.model)
+        return {"costs": [cost.as_json() for cost in costs]}, floor_markdown(costs)
+
+    def naive(self) -> Outcome:
+        """The naive server under each number of talkers."""
+        runs = naive(self.options, self.pool, self.model)
+        return {"runs": [run.as_json() for run in runs]}, runs_markdown("Naive server", runs)
+
+    def wer(self) -> Outcome:
+        """The service against the model offline."""
+        accuracy = wer(self.options, self.pool, self.model)
+        return accuracy.as_json(), wer_markdown(accuracy)
+
+    def all(self) -> Outcome:
+        """Everything, one after the other."""
+        outcomes = {name: getattr(self, name)() for name in ("wer", "latency", "capacity", "floor", "naive")}
+        results = {name: result for name, (result, _) in outcomes.items()}
+        return results, "\n\n".join(markdown for _, markdown in outcomes.values())
+
+
+COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
+    name: getattr(Bench, name) for name in ("latency", "capacity", "floor", "naive", "wer", "all")
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a benchmark; returns the exit status."""
+    options = parse(arguments)
+    bench = Bench(options)
+    seconds = sum(recording.seconds for recording in bench.pool)
+    report(f"{options.command}: {len(bench.pool)} clips, {seconds:.0f} s of audio\n")
+    about = {
+        "command": options.command,
+        "options": options.as_json(),
+        "machine": machine(),
+        "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "server": None if options.command in ("floor", "naive") else observe.status(options.url),
+    }
+    results, markdown = COMMANDS[options.command](bench)
+    save(options.out, options.command, about | results, markdown)
+    return 0
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Options from the command line; what is not given keeps its default."""
+    defaults = Options()
+    # with SUPPRESS only what was given is set, and the one list of defaults is `Options`
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, argument_default=argparse.SUPPRESS)
+    parser.add_argument("command", choices=COMMANDS)
+    add = parser.add_argument
+    add("--manifest", type=Path, required=True, metavar="PATH", help="JSON Lines file that names the clips")
+    add("--url", help=f"the service's WebSocket ({defaults.url})")
+    add(
+        "--header",
+        dest="headers",
+        type=_header,
+        action="append",
+        metavar="NAME:VALUE",
+        help="send with handshakes",
+    )
+    add("--model", type=Path, metavar="DIR", help="CTranslate2 model, for floor, naive and wer")
+    add("--device", help="cpu, cuda or auto")
+    add("--compute-type", help="of the model (float16 on a GPU, int8 on a CPU)")
+    add("--threads", type=int, help="CPU threads of the model (CTranslate2's choice)")
+    add("--out", type=Path, metavar="DIR", help="where reports go (benchmarks/out)")
+    add("--seed", type=int, help="of every choice: clips, order, pauses")
+    add("--folder", type=lambda name: name or None, help=f"of the manifest's files ({defaults.folder}; '' is any)")
+    add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
+    add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
+    add("--talkers", type=_numbers, help="numbers of talkers to run, 1,2,4; for wer, sessions at a time")
+    add("--seconds", type=float, help=f"least length of a talker's session ({defaults.seconds:g})")
+    add("--max-talkers", type=int, help=f"where the ramp of capacity ends ({defaults.max_talkers})")
+    add("--naive", action="store_true", help="capacity of the naive server instead of the service")
+    add("--partial-interval-ms", type=float, help=f"between partials ({defaults.partial_interval_ms:g})")
+    add("--endpoint-ms", type=float, help=f"silence that ends an utterance, naive ({defaults.endpoint_ms:g})")
+    add("--drain-s", type=float, help=f"wait for outstanding answers ({defaults.drain_s:g})")
+    add("--pid", type=int, help="launcher of the service: only its descendants are measured")
+    return parser.parse_args(arguments, namespace=defaults)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split(","))
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition(":")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"expected NAME:VALUE, got {text}")
+    return name.strip(), value.strip()

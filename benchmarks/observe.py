@@ -1,0 +1,59 @@
+"""What the server says of itself over HTTP: its state, and how far its counters moved during a run."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from prometheus_client.parser import text_string_to_metric_families
+
+TIMEOUT_S = 5.0
+
+
+def status(url: str) -> dict[str, Any] | None:
+    """`/health/status` of the server behind a WebSocket URL; `None` where there is none."""
+    text = _get(url, "/health/status")
+    return json.loads(text) if text else None
+
+
+def counters(url: str) -> dict[str, float]:
+    """The server's own Prometheus counters by `name{label=value}`; empty where it has none.
+
+    Several web processes behind one address answer in turn: then only the workers' counters are to be trusted.
+    """
+    return parse_counters(_get(url, "/metrics") or "")
+
+
+def parse_counters(exposition: str) -> dict[str, float]:
+    """Counters named `stt_...` in a Prometheus exposition, summed over workers."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(exposition):
+        if family.type != "counter" or not family.name.startswith("stt_"):
+            continue
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                labels = ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "worker")
+                name = f"{sample.name}{{{labels}}}" if labels else sample.name
+                found[name] = found.get(name, 0.0) + sample.value
+    return found
+
+
+def increments(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """How far each counter moved, where it moved."""
+    moved = {name: round(value - before.get(name, 0.0), 3) for name, value in sorted(after.items())}
+    return {name: by for name, by in moved.items() if by}
+
+
+def http_url(url: str, path: str) -> str:
+    """The HTTP address of `path` on the server of a WebSocket URL."""
+    parts = urlsplit(url)
+    return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, path, "", ""))
+
+
+def _get(url: str, path: str) -> str | None:
+    try:
+        with urllib.request.urlopen(http_url(url, path), timeout=TIMEOUT_S) as response:  # noqa: S310 - http(s) by construction
+            return str(response.read(), "utf-8")
+    except (urllib.error.URLError, TimeoutError):
+        return None

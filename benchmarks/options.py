@@ -1,0 +1,51 @@
+"""What a run is asked for; `cli.py` fills it from the command line."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True)
+class Options:
+    """Every option with its default."""
+
+    command: str = ""
+    url: str = "ws://127.0.0.1:8000/ws/stt"
+    manifest: Path = Path("manifest.jsonl")
+    model: Path | None = None
+    """A CTranslate2 model directory."""
+    out: Path = Path(__file__).parent / "out"
+    seed: int = 0
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """Sent with the handshake: an API key, say."""
+    pid: int | None = None
+    """The service's launcher."""
+
+    folder: str | None = "real"
+    refs: frozenset[str] = frozenset({"published", "book", "prompt"})
+    limit: int | None = None
+
+    talkers: tuple[int, ...] = (1,)
+    seconds: float = 60.0
+    """Least length of a talker's session."""
+    partial_interval_ms: float = 300.0
+    drain_s: float = 60.0
+    """How long to wait for what is outstanding when all has been said."""
+    max_talkers: int = 64
+    naive: bool = False
+    """Whether `capacity` ramps the naive server instead of the service."""
+    endpoint_ms: float = 500.0
+    """Silence after which the naive server takes an utterance for over."""
+
+    device: str = "auto"
+    compute_type: str | None = None
+    threads: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """For the report; without headers, which may hold a key, and without the machine's paths."""
+        kept = {name: value for name, value in asdict(self).items() if name not in ("headers", "out")}
+        return kept | {
+            "manifest": self.manifest.name,
+            "model": self.model.name if self.model else None,
+            "refs": sorted(self.refs),
+        }

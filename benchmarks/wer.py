@@ -1,0 +1,106 @@
+"""`wer`: words the service gets wrong against those the same model gets wrong offline, on the same files."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.clips import Recording
+from benchmarks.matching import segments
+from benchmarks.model import FINAL_BEAM, Model
+from benchmarks.options import Options
+from benchmarks.record import Record
+from benchmarks.schedule import alone
+from benchmarks.scoring import Score, score
+from benchmarks.talker import play
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One clip, as said and as heard both ways."""
+
+    name: str
+    said: str
+    service: str
+    offline: str
+    service_wer: float
+    offline_wer: float
+    trouble: list[str]
+    """Errors, refusals and breaks of its session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Both error rates, and each clip."""
+
+    service: Score
+    offline: Score
+    clips: list[Heard]
+
+    @property
+    def difference(self) -> float:
+        """Service less offline: what streaming costs."""
+        return self.service.wer - self.offline.wer
+
+    def worst(self, count: int) -> list[Heard]:
+        """The clips on which the service does worst against offline, then worst of all."""
+        return sorted(self.clips, key=lambda h: (h.offline_wer - h.service_wer, -h.service_wer))[:count]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "service": asdict(self.service) | {"wer": round(self.service.wer, 4)},
+            "offline": asdict(self.offline) | {"wer": round(self.offline.wer, 4)},
+            "difference": round(self.difference, 4),
+            "clips": [asdict(heard) for heard in self.clips],
+        }
+
+
+def wer(options: Options, pool: Sequence[Recording], model: Model) -> Accuracy:
+    """The service first, then the model: never both at once."""
+    records = asyncio.run(_play_in_turn(options, pool))
+    offline = [model.transcribe(recording.pcm, FINAL_BEAM) for recording in pool]
+    return compare(records, offline)
+
+
+def compare(records: Sequence[Record], offline: Sequence[str]) -> Accuracy:
+    """Score sessions of one clip each, and offline transcripts of the same clips."""
+    said = [record.script.placed[0].clip.text for record in records]
+    service = [session_text(record) for record in records]
+    clips = [
+        Heard(
+            name=record.script.placed[0].clip.name,
+            said=text,
+            service=streamed,
+            offline=whole,
+            service_wer=round(score([text], [streamed]).wer, 4),
+            offline_wer=round(score([text], [whole]).wer, 4),
+            trouble=trouble(record),
+        )
+        for record, text, streamed, whole in zip(records, said, service, offline, strict=True)
+    ]
+    return Accuracy(score(said, service), score(said, offline), clips)
+
+
+def session_text(record: Record) -> str:
+    """The texts of a session's finals, joined."""
+    finals = [segment.final for segment in segments(record.received).values() if segment.final]
+    return " ".join(final.message["text"] for final in sorted(finals, key=lambda final: final.at))
+
+
+def trouble(record: Record) -> list[str]:
+    """What went wrong in a session, in words."""
+    errors = [r.message["code"] for r in record.received if r.message["type"] == "error"]
+    broken = [] if record.completed else [record.failure or "did not complete"]
+    return errors + broken
+
+
+async def _play_in_turn(options: Options, pool: Sequence[Recording]) -> list[Record]:
+    """Each clip a session; at most `--talkers` at a time."""
+    turn = asyncio.Semaphore(max(options.talkers))
+
+    async def one(recording: Recording) -> Record:
+        async with turn:
+            return await play(options.url, alone(recording), options.headers, options.drain_s)
+
+    return await asyncio.gather(*(one(recording) for recording in pool))

@@ -1,0 +1,80 @@
+"""Finals first, the oldest first, one thread, every request answered."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from transcription.core.jobs import Job, Kind
+from workers.batching import Batcher, Ticket, pick
+from workers.engine import EngineError, Hypothesis, Request
+
+
+def request(name: str, kind: Kind = Kind.FINAL) -> Request:
+    job = Job(
+        job_id=name, group="", segment_id="", kind=kind, audio_key="", end=None, max_samples=0, language="pt",
+        beam_size=1, word_timestamps=False,
+    )  # fmt: skip
+    return Request(job, np.zeros(0, np.float32))
+
+
+def test_pick_takes_finals_first_then_the_oldest() -> None:
+    """Whatever the order of arrival."""
+    kinds = [Kind.PARTIAL, Kind.FINAL, Kind.PARTIAL, Kind.FINAL]
+    waiting = [Ticket(request(str(i), kind), arrived=10.0 - i) for i, kind in enumerate(kinds)]
+
+    assert [ticket.request.job.job_id for ticket in pick(waiting, 3)] == ["3", "1", "2"]
+
+
+class GatedDecode:
+    """Decodes what it is given, one batch a release."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.threads: set[str] = set()
+        self.gate = threading.Semaphore(0)
+        self.entered = threading.Event()
+
+    def __call__(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
+        self.entered.set()
+        self.gate.acquire()
+        names = [one.job.job_id for one in batch]
+        self.batches.append(names)
+        self.threads.add(threading.current_thread().name)
+        if "explode" in names:
+            raise RuntimeError("the model broke")
+        return [EngineError("no", retryable=False) if n == "bad" else Hypothesis(n, 1.0, []) for n in names]
+
+
+def test_what_waits_while_the_model_is_busy_goes_together_finals_first() -> None:
+    """One call for all, up to the limit, in one thread."""
+    decode = GatedDecode()
+    batcher = Batcher(decode, max_batch=2)
+    first = batcher.submit(request("first", Kind.PARTIAL))
+    decode.entered.wait(5)
+    later = [batcher.submit(request(n, k)) for n, k in (("p", Kind.PARTIAL), ("f", Kind.FINAL), ("g", Kind.FINAL))]
+    for _ in range(3):
+        decode.gate.release()
+
+    assert first.result(5).hypothesis.text == "first"
+    assert [future.result(5).hypothesis.text for future in later] == ["p", "f", "g"]
+    assert decode.batches == [["first"], ["f", "g"], ["p"]]
+    assert len(decode.threads) == 1
+    batcher.close()
+
+
+def test_a_failure_is_its_own_request_s_alone_and_the_thread_lives_on() -> None:
+    """An EngineError answers its request; a broken batch fails its requests; the next batch is decoded."""
+    decode = GatedDecode()
+    for _ in range(4):
+        decode.gate.release()
+    batcher = Batcher(decode, max_batch=1)
+    futures = [batcher.submit(request(name)) for name in ("good", "bad", "explode", "after")]
+
+    assert futures[0].result(5).hypothesis.text == "good"
+    with pytest.raises(EngineError):
+        futures[1].result(5)
+    with pytest.raises(RuntimeError):
+        futures[2].result(5)
+    assert futures[3].result(5).hypothesis.text == "after"
+    batcher.close()
