@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The lists are complete, so --no-deps: torch comes without its CUDA packages (nothing here imports it).
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-.PHONY: run test check format fuzz bench clean
+.PHONY: run test check format fuzz bench docs clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py stt
@@ -28,6 +28,10 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp  ## see benchmarks/README.md; ARGS="latency --manifest …"
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/dev.stamp  ## record the examples of the protocol, write what is generated
+	$(BIN)/python -m docs.capture
+	$(BIN)/python -m docs.generate
 
 clean:
 	rm -rf $(VENV) staticfiles

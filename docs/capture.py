@@ -1,0 +1,141 @@
+"""Records one real message of each kind in docs/examples.json: `python -m docs.capture`, part of `make docs`.
+
+It runs the service as the system tests do: once with the embedded model, for what a client hears, and once with the
+echo engine, few places and short limits, for what a client is refused. Nothing in the examples is written by hand but
+what the client says.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from docs.generate import EXAMPLES
+from tests.system.stack import ECHO, MODEL, Stack
+from tests.system.talker import Talker, noise, silence, speech
+
+CLIENT: dict[str, dict[str, Any]] = {
+    "start_session": {
+        "type": "start_session",
+        "session_id": "call-4711",
+        "config": {
+            "lang_code": "pt-BR",
+            "sample_rate": 16000,
+            "vad_enabled": True,
+            "vad_threshold": 0.5,
+            "partial_results": True,
+            "word_timestamps": True,
+        },
+    },
+    "flush": {"type": "flush"},
+    "end_session": {"type": "end_session"},
+    "cancel": {"type": "cancel"},
+}
+SMALL = ECHO | {
+    "STT_MAX_SESSIONS": "2",
+    "STT_MAX_QUEUE_DEPTH": "4",
+    "STT_ECHO_DECODE_MS": "400",
+    "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1500",
+    "STT_RESULT_TIMEOUT_S": "2",
+}
+STREAM = {"vad_enabled": False, "partial_results": False}
+
+Examples = dict[str, Any]
+
+
+async def say(talker: Talker, kind: str) -> None:
+    """Send a message of `CLIENT`."""
+    await talker.ws.send(json.dumps(CLIENT[kind]))
+
+
+async def conversation(stack: Stack, server: Examples, pages: Examples) -> None:
+    """A sentence, spoken in real time, and the pages meanwhile."""
+    async with Talker(stack.ws_url) as talker, Talker(stack.ws_url) as other:
+        await talker.say("start_session", config={"sample_rate": "16k"})
+        server["INVALID_MESSAGE"] = await talker.next()
+        await say(talker, "start_session")
+        server["session_started"] = await talker.next()
+        await say(other, "start_session")
+        server["SESSION_EXISTS"] = await other.next()
+        streaming = asyncio.create_task(talker.stream(silence(0.3) + speech("s07_pm_alex") + silence(0.8)))
+        server["partial_transcript"] = await talker.until("partial_transcript")
+        for path in ("/", "/health/live", "/health/startup", "/health/ready", "/health/status"):
+            response = await asyncio.to_thread(requests.get, stack.http_url + path, timeout=10)
+            pages[path] = response.json()
+        server["final_transcript"] = await talker.until("final_transcript")
+        await streaming
+        await say(talker, "flush")
+        await say(talker, "end_session")
+        server["session_ended"] = await talker.until("session_ended")
+    server["speech_start"], server["speech_end"] = talker.of("vad_event")
+    server["partial_transcript"] = talker.of("partial_transcript")[-1]
+
+
+async def busy(stack: Stack, jobs: int) -> dict[str, Any]:
+    """The answer to a start while so many jobs wait and run."""
+    async with Talker(stack.ws_url) as talker, Talker(stack.ws_url) as late:
+        await talker.start(config=STREAM)
+        for seed in range(jobs):
+            await talker.ws.send(noise(0.3, seed))
+            await say(talker, "flush")
+        await asyncio.sleep(0.3)
+        refused = await late.start(session_id="call-4712")
+        await say(talker, "end_session")
+        await talker.until("session_ended")
+    return refused
+
+
+async def refusals(stack: Stack, server: Examples, pages: Examples) -> None:
+    """Everything that goes wrong, made to."""
+    pages["/health/ready, 503"] = requests.get(f"{stack.http_url}/health/ready", timeout=10).json()
+    worker = stack.start_worker()
+    server["QUEUE_CONGESTION"] = await busy(stack, jobs=3)
+    server["QUEUE_FULL"] = await busy(stack, jobs=7)
+    async with Talker(stack.ws_url) as first, Talker(stack.ws_url) as second, Talker(stack.ws_url) as third:
+        await first.start(session_id="call-4711", config=STREAM)
+        await second.start(session_id="call-4712", config=STREAM)
+        server["MAX_SESSIONS_REACHED"] = await third.start(session_id="call-4713")
+        stack.kill(worker)
+        await first.ws.send(noise(0.5))
+        await say(first, "flush")
+        server["INFERENCE_ERROR"] = await first.until("error")
+        stack.webs[0].signal(signal.SIGTERM)
+        server["INTERNAL_ERROR"] = await first.until("error")
+
+
+@contextmanager
+def running(settings: dict[str, str], *, worker: bool) -> Iterator[Stack]:
+    """A web process and, if wanted, a worker."""
+    with tempfile.TemporaryDirectory() as directory:
+        stack = Stack(Path(directory), settings)
+        try:
+            if worker:
+                stack.start_worker()
+            stack.start_web()
+            yield stack
+        finally:
+            stack.close()
+
+
+def main() -> None:
+    """Record everything and write it down."""
+    server: Examples = {}
+    pages: Examples = {}
+    with running(MODEL, worker=True) as stack:
+        asyncio.run(conversation(stack, server, pages))
+    with running(SMALL, worker=False) as stack:
+        asyncio.run(refusals(stack, server, pages))
+    examples = {"client": CLIENT, "server": server, "pages": pages}
+    EXAMPLES.write_text(json.dumps(examples, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(f"docs/{EXAMPLES.name}: {sum(map(len, examples.values()))} examples\n")
+
+
+if __name__ == "__main__":
+    main()
