@@ -17,11 +17,12 @@ name=${1:-stt}
 case $name in
     web)
         exec daphne -b "${STT_HOST:-0.0.0.0}" -p "${STT_PORT:-8000}" --application-close-timeout 75 \
+            --websocket_timeout -1 \
             sttproject.asgi:application "$@"
         ;;
     worker)
         fetch_model
-        exec celery -A sttproject worker -P threads -c "${STT_WORKER_THREADS:-4}" -Q stt \
+        exec celery -A sttproject worker -P threads -c "${STT_WORKER_THREADS:-16}" -Q stt \
             --without-gossip --without-mingle -l WARNING "$@"
         ;;
     migrate) exec python manage.py migrate "$@" ;;

@@ -1,19 +1,23 @@
 """The only reader of the environment: every setting with its name, type, default and meaning.
 
-`.env` in the working directory is read too; the environment wins. A bad value stops the start with all bad ones named
+`.env` beside `manage.py` is read too; the environment wins. A bad value stops the start with all bad ones named
 at once. `docs/configuration.md` and `.env.example` are held to this file by a test.
 """
 
 import difflib
 import os
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from transcription.core.config import Limits, SessionConfig, VadConfig
 from transcription.core.protocol import normalise_language
+
+ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
 ComputeType = Literal[
     "default",
@@ -40,7 +44,7 @@ class Env(BaseSettings):
     """The service's settings. A field `x` is the variable `STT_X` unless its alias says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", populate_by_name=True
+        env_prefix="STT_", env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", populate_by_name=True
     )
 
     host: str = Field("0.0.0.0", description="Host to bind to")  # noqa: S104 - the contract's default
@@ -79,9 +83,15 @@ class Env(BaseSettings):
     cache_dir: str = Field("~/.cache/whisper-stt", description="Where the embedded model is joined")
     engine: Literal["whisper", "echo"] = Field("whisper", description="`echo` decodes nothing: for tests and load")
     echo_decode_ms: float = Field(0.0, ge=0, description="How long the echo engine pretends to decode (ms)")
-    worker_threads: int = Field(4, ge=1, le=64, description="Task threads of a worker")
-    cpu_threads: int = Field(0, ge=0, description="Threads the model may use on a CPU (0: all cores)")
+    worker_threads: int = Field(16, ge=1, le=64, description="Task threads of a worker")
+    cpu_threads: int = Field(1, ge=1, le=64, description="Threads a batch may use on a CPU")
+    lanes: int = Field(
+        0, ge=0, le=64, description="Batches a worker decodes at a time (0: one a core on a CPU, one on a GPU)"
+    )
     pre_roll_ms: int = Field(300, ge=0, le=2_000, description="Audio kept from before speech starts (ms)")
+    speculate_ms: int = Field(
+        200, ge=0, le=5_000, description="Silence after which the final is decoded ahead of the endpoint (ms; 0: never)"
+    )
     word_timestamps: bool = Field(True, description="Word times in finals, unless the client says otherwise")
     partial_results: bool = Field(True, description="Partial transcripts, unless the client says otherwise")
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
@@ -127,6 +137,7 @@ class Env(BaseSettings):
                 min_speech_ms=self.vad_min_speech_ms,
                 min_silence_ms=self.vad_min_silence_ms,
                 pre_roll_ms=self.pre_roll_ms,
+                speculate_ms=self.speculate_ms,
             ),
             partial_interval_ms=self.partial_interval_ms,
             max_partial_window_s=self.max_partial_window_s,
@@ -180,8 +191,9 @@ def is_set(field: str) -> bool:
 
 
 def misspelt() -> list[tuple[str, str | None]]:
-    """`STT_` variables in the environment that nothing reads, each with the name probably meant."""
-    unknown = sorted(name for name in os.environ if name.startswith("STT_") and name not in variables())
+    """`STT_` variables in the environment or `.env` that nothing reads, each with the name probably meant."""
+    given = {*os.environ, *dotenv_values(ENV_FILE)}
+    unknown = sorted(name for name in given if name.startswith("STT_") and name not in variables())
     return [(name, next(iter(difflib.get_close_matches(name, variables(), 1)), None)) for name in unknown]
 
 

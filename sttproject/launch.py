@@ -125,7 +125,7 @@ def web_command(stt: env.Env) -> list[str]:
     """How a web process is started, here and by hand."""
     return [
         sys.executable, "-m", "daphne", "-v", "0", "-b", stt.host, "-p", str(stt.port),
-        "--application-close-timeout", "75", "sttproject.asgi:application",
+        "--application-close-timeout", "75", "--websocket_timeout", "-1", "sttproject.asgi:application",
     ]  # fmt: skip
 
 

@@ -18,8 +18,10 @@ from transcription.core.admission import Admitted
 from transcription.core.effects import (
     Admit,
     Close,
+    CountSpeculation,
     DiscardAudio,
     Effect,
+    Overtake,
     RecordClosed,
     RecordFailedSegment,
     RecordOpened,
@@ -30,7 +32,7 @@ from transcription.core.effects import (
 )
 from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.session import Session, State
-from transcription.outbox import Append, Delete
+from transcription.outbox import Append, Delete, Mark
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +116,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                     self.service.outbox.put(Append(key, offset, pcm, self.session.audio_stored))
                 case Submit(job=job):
                     await self._submit(job)
+                case Overtake(segment_id=segment_id, number=number):
+                    self.service.outbox.put(Mark(jobs.overtaken_key(self.session.uid, segment_id), number))
+                case CountSpeculation(hit=hit):
+                    metrics.speculations_total.labels("hit" if hit else "miss").inc()
                 case DiscardAudio(segment_ids=segment_ids):
                     keys = tuple(jobs.audio_key(self.session.uid, segment_id) for segment_id in segment_ids)
                     self.service.outbox.put(Delete(keys))

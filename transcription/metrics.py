@@ -25,6 +25,9 @@ errors_total = Counter("stt_errors_total", "Error messages sent, by code", ["cod
 audio_seconds_total = Counter("stt_audio_seconds_total", "Audio received")
 jobs_total = Counter("stt_jobs_total", "Jobs by kind and outcome, as the web process sees them", ["kind", "outcome"])
 stage_seconds = Histogram("stt_stage_seconds", "Latency of transcripts by stage", ["kind", "stage"], buckets=_SECONDS)
+speculations_total = Counter(
+    "stt_speculations_total", "Finals decoded ahead of the endpoint: used (hit) or not (miss)", ["outcome"]
+)
 publish_seconds = Histogram("stt_publish_seconds", "Publishing one job", buckets=_SECONDS)
 unstored_bytes = Gauge("stt_unstored_audio_bytes", "Audio of this process not yet in Redis")
 records_pending = Gauge("stt_records_pending", "Audit records not yet in the database")

@@ -37,10 +37,21 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A number for the workers to see; it lasts as long as any job that asks for it may wait."""
+
+    key: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Buffers nobody needs any more."""
 
     keys: tuple[str, ...]
+
+
+Item = Append | Mark | Delete | Job
 
 
 class Outbox:
@@ -49,11 +60,11 @@ class Outbox:
     def __init__(self, client: redis.asyncio.Redis, publish: Callable[[Job], "asyncio.Future[None]"]) -> None:
         self._redis = client
         self._publish = publish
-        self._waiting: deque[Append | Delete | Job] = deque()
+        self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, item: Append | Delete | Job) -> None:
+    def put(self, item: Item) -> None:
         """Add to the end; never waits."""
         self._waiting.append(item)
         if isinstance(item, Append):
@@ -75,7 +86,7 @@ class Outbox:
                         # a partial is not missed, a final is sent again when it is overdue
                         logger.warning("A job could not be published: %s", outcome)
 
-    async def _store(self, batch: list[Append | Delete | Job]) -> None:
+    async def _store(self, batch: list[Item]) -> None:
         writes = [item for item in batch if not isinstance(item, Job)]
         while writes:
             try:
@@ -85,6 +96,8 @@ class Outbox:
                             case Append():
                                 pipe.setrange(item.key, item.offset * BYTES_PER_SAMPLE, item.pcm)
                                 pipe.expire(item.key, AUDIO_TTL_S)
+                            case Mark():
+                                pipe.set(item.key, item.number, ex=AUDIO_TTL_S)
                             case Delete() if item.keys:
                                 pipe.delete(*item.keys)
                     await pipe.execute()

@@ -1,4 +1,7 @@
-"""One thread owns the model. Task threads hand it requests; it takes what waits, finals first, and answers each."""
+"""Task threads hand in requests; a few lanes take what waits, finals first, decode it together and answer each alone.
+
+No lane waits for a batch to fill: what has come while the model was busy goes next, so batches grow with the load.
+"""
 
 import threading
 import time
@@ -34,21 +37,23 @@ class Ticket:
 
 
 def pick(waiting: Sequence[Ticket], max_batch: int) -> list[Ticket]:
-    """The next batch: finals before partials, the oldest first."""
-    return sorted(waiting, key=lambda t: (t.request.job.kind is not Kind.FINAL, t.arrived))[:max_batch]
+    """The next batch: finals before partials, the oldest first, and with it what has the same key, in that order."""
+    ordered = sorted(waiting, key=lambda t: (t.request.job.kind is not Kind.FINAL, t.arrived))
+    return [ticket for ticket in ordered if ticket.request.key == ordered[0].request.key][:max_batch]
 
 
 class Batcher:
-    """Requests in, futures out; `decode` is called from one thread only."""
+    """Requests in, futures out; `decode` is called from `lanes` threads."""
 
-    def __init__(self, decode: Decode, max_batch: int) -> None:
+    def __init__(self, decode: Decode, max_batch: int, lanes: int = 1) -> None:
         self._decode = decode
         self._max_batch = max_batch
         self._waiting: list[Ticket] = []
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, name=f"lane-{i}", daemon=True) for i in range(lanes)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, request: Request) -> "Future[Decoded]":
         """Queue a request; the future raises `EngineError` where the engine could not do it."""
@@ -59,11 +64,12 @@ class Batcher:
         return ticket.answer
 
     def close(self) -> None:
-        """Stop after the batch in hand."""
+        """Stop after the batches in hand."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         while True:

@@ -46,8 +46,9 @@ def start(**_: Any) -> None:
     began = time.monotonic()
     logger.info("Loading %s on %s", stt.whisper_model, stt.device)
     try:
-        engine = _engine()
-        _worker = Worker(engine, client)
+        lanes = stt.lanes or (os.cpu_count() or 1 if stt.device == "cpu" else 1)
+        engine = _engine(lanes)
+        _worker = Worker(engine, client, lanes)
         _worker.warm_up(stt.language, stt.beam_size)
     except (EngineError, ModelUnavailable) as error:
         raise SystemExit(str(error)) from None
@@ -62,7 +63,7 @@ def retire(**_: Any) -> None:
     _stop.set()
 
 
-def _engine() -> Engine:
+def _engine(lanes: int) -> Engine:
     stt = settings.STT
     if stt.engine == "echo":
         from workers.echo import EchoEngine  # an engine is imported only where it is used
@@ -70,9 +71,8 @@ def _engine() -> Engine:
         return EchoEngine(stt.echo_decode_ms)
     from workers.whisper import WhisperEngine
 
-    return WhisperEngine(
-        resolve(stt.whisper_model, stt.model_dir, stt.cache_dir), stt.device, stt.compute_type, stt.cpu_threads
-    )
+    model = resolve(stt.whisper_model, stt.model_dir, stt.cache_dir)
+    return WhisperEngine(model, stt.device, stt.compute_type, cpu_threads=stt.cpu_threads, lanes=lanes)
 
 
 def _beat(worker: Worker, client: redis.Redis) -> None:

@@ -1,9 +1,10 @@
 """The seam between the worker and whatever turns audio into text.
 
-An engine is built once a process. `prepare` and `finish` run in the task threads, several at a time; `decode` runs in
-the batcher's one thread, so an engine needs no lock.
+An engine is built once a process. `prepare` runs in the task threads, several at a time; `decode` in the batcher's
+lanes.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,8 @@ class Request:
     job: Job
     audio: NDArray[np.float32]
     """Samples at 16 kHz, -1 to 1."""
+    key: Hashable = None
+    """Requests of equal keys may share a batch."""
     features: Any = None
     """What the engine made of the audio in `prepare`."""
 

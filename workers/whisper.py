@@ -1,62 +1,188 @@
-"""Whisper through faster-whisper and CTranslate2: the only file that imports them."""
+"""Whisper through faster-whisper and CTranslate2: the only file that imports them.
+
+One encode and one generate a batch, on windows shorter than 30 s where the audio is (`windows.py`). A doubtful final is
+decoded again in the whole 30 s, once: hotter decodes, as faster-whisper tries, cost many seconds on noise. Audio longer
+than a window is left to faster-whisper's `transcribe`. Facts about CTranslate2's calls that the code leans on: prompts
+of a batch need `<|startoftranscript|>` at one index and may differ after it; `max_length` 2 N allows N new tokens;
+timestamp rules go by the first prompt alone.
+"""
 
 import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
+from transcription.core.config import SAMPLE_RATE
 from transcription.core.jobs import Job, Kind
 from transcription.core.protocol import Word
+from workers import windows
 from workers.engine import EngineError, Hypothesis, Request
 
-FINAL_TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""A final that looks wrong (compression ratio, log probability) is decoded again, hotter: faster-whisper's default."""
+FRAMES_PER_SECOND = 100
+TIMESTAMP_S = 0.02
+PAST_THE_END_S = 0.3
+"""Text that the model itself places so long after the audio's end was not heard."""
+PUNCTUATION_BEFORE, PUNCTUATION_AFTER = "\"'“¿([{-", "\"'.,!?:;”)]}…%"
+MAX_BATCH = {"cpu": 8, "cuda": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request's part of a batch."""
+
+    features: NDArray[np.float32]
+    """Log-mel spectrogram, shape (mels, frames)."""
+    window: int
+    prompt: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one decode of a request gave."""
+
+    hypothesis: Hypothesis
+    logprob: float
+    """Mean log probability of the tokens."""
+    doubtful: bool
 
 
 class WhisperEngine:
     """One loaded model on one device."""
 
-    max_batch = 1
+    def __init__(self, model: Path, device: str, compute_type: str, *, cpu_threads: int, lanes: int) -> None:
+        """Load the weights; `lanes` batches may be decoded at a time, each on `cpu_threads` threads.
 
-    def __init__(self, model: Path, device: str, compute_type: str, cpu_threads: int) -> None:
-        """Load the weights. Raises `EngineError` when the device or the compute type cannot be used."""
+        Raises `EngineError` when the device or the compute type cannot be used.
+        """
         try:
-            self._model = WhisperModel(str(model), device=device, compute_type=compute_type, cpu_threads=cpu_threads)
+            self._model = WhisperModel(
+                str(model), device=device, compute_type=compute_type, cpu_threads=cpu_threads, num_workers=lanes
+            )
         except (RuntimeError, ValueError) as error:
             text = f"The model cannot be loaded on {device} as {compute_type}: {error}"
             raise EngineError(text, retryable=False) from error
         self.device = device
         self.compute_type = str(self._model.model.compute_type)
+        self.max_batch = MAX_BATCH[device]
+        self._tokenizer = lru_cache(maxsize=None)(self._make_tokenizer)
+        self._suppressed = get_suppressed_tokens(self._tokenizer("en"), [-1])
 
     def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
-        """Features are made by faster-whisper inside `decode`."""
-        return Request(job, audio)
+        """Features and prompt; audio longer than a window is left to `transcribe` and shares its batch with nobody."""
+        window = windows.window_s(audio.size / SAMPLE_RATE, job.kind)
+        return self._fit(job, audio, window) if window else Request(job, audio, key=job.job_id)
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
-        """Transcribe one request after the other."""
-        return [self._transcribe(request) for request in batch]
+        """Decode requests of one key together; finals that are not to be believed again, in the whole window."""
+        if batch[0].features is None:
+            return [self._transcribe(request) for request in batch]
+        heard = self._generate(batch)
+        if batch[0].features.window < windows.LONGEST_S:
+            doubtful = [i for i, attempt in enumerate(heard) if attempt.doubtful]
+            widened = [self._fit(batch[i].job, batch[i].audio, windows.LONGEST_S) for i in doubtful]
+            for i, attempt in zip(doubtful, self._generate(widened) if widened else [], strict=True):
+                if attempt.logprob > heard[i].logprob or not attempt.doubtful:
+                    heard[i] = attempt
+        return [attempt.hypothesis for attempt in heard]
+
+    def _fit(self, job: Job, audio: NDArray[np.float32], window: int) -> Request:
+        padded = np.zeros(window * SAMPLE_RATE, dtype=np.float32)
+        padded[: audio.size] = audio
+        features = self._model.feature_extractor(padded, padding=0)[:, : window * FRAMES_PER_SECOND]
+        tokenizer = self._tokenizer(job.language)
+        prompt = [*tokenizer.sot_sequence]
+        if job.kind is Kind.FINAL:
+            prompt.append(tokenizer.no_timestamps)
+        elif job.prefix:
+            prompt += [tokenizer.timestamp_begin, *tokenizer.encode(" " + job.prefix)]
+        key = (job.kind, window, job.beam_size, job.language if job.word_timestamps else "")
+        return Request(job, audio, key=key, features=Prepared(np.ascontiguousarray(features), window, prompt))
+
+    def _generate(self, batch: list[Request]) -> list[Attempt]:
+        prepared: list[Prepared] = [request.features for request in batch]
+        features = ctranslate2.StorageView.from_array(np.stack([one.features for one in prepared]))
+        encoded = self._model.model.encode(features)
+        limit = windows.max_tokens(prepared[0].window)
+        results = self._model.model.generate(
+            encoded,
+            [one.prompt for one in prepared],
+            beam_size=batch[0].job.beam_size,
+            max_length=2 * limit,
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=self._suppressed,
+        )
+        heard = [self._read(request, result, limit) for request, result in zip(batch, results, strict=True)]
+        return self._align(batch, encoded, heard) if batch[0].job.word_timestamps else heard
+
+    def _read(self, request: Request, result: Any, limit: int) -> Attempt:
+        """What a result says, cut where it begins to repeat itself."""
+        tokens: list[int] = result.sequences_ids[0]
+        # the score is the sum over the tokens and the end of text, divided by the tokens alone
+        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        if windows.is_silence(logprob, result.no_speech_prob):
+            return Attempt(Hypothesis("", 0.0, []), logprob, doubtful=False)
+        text = self._text(request, tokens)
+        final = request.job.kind is Kind.FINAL
+        doubtful = final and windows.is_doubtful(text, logprob, capped=len(tokens) >= limit)
+        shown = text.split()
+        if (again := windows.said_again(shown)) is not None:
+            text = " ".join(shown[:again])
+        return Attempt(Hypothesis(text, math.exp(logprob) if text else 0.0, []), logprob, doubtful)
+
+    def _text(self, request: Request, tokens: list[int]) -> str:
+        """The text up to where the model itself says that it is past the end of the audio."""
+        tokenizer = self._tokenizer(request.job.language)
+        end = tokenizer.timestamp_begin + int((request.audio.size / SAMPLE_RATE + PAST_THE_END_S) / TIMESTAMP_S)
+        kept = []
+        for token, following in zip(tokens, [*tokens[1:], tokenizer.eot], strict=True):
+            if token > end and following < tokenizer.eot:
+                break
+            if token < tokenizer.eot:
+                kept.append(token)
+        said = tokenizer.decode(kept).strip()
+        return f"{request.job.prefix} {said}".strip() if request.job.prefix else said
+
+    def _align(self, batch: list[Request], encoded: Any, heard: list[Attempt]) -> list[Attempt]:
+        """Word times of all texts of a batch (one language), from the cross-attention of one more pass."""
+        tokenizer = self._tokenizer(batch[0].job.language)
+        tokens = [tokenizer.encode(" " + one.hypothesis.text) if one.hypothesis.text else [] for one in heard]
+        if not any(tokens):
+            return heard
+        frames = [max(request.audio.size * FRAMES_PER_SECOND // SAMPLE_RATE, 2) for request in batch]
+        found = self._model.find_alignment(tokenizer, tokens, encoded, frames)
+        words = [_words(one, request.audio.size / SAMPLE_RATE) for one, request in zip(found, batch, strict=True)]
+        return [
+            replace(attempt, hypothesis=replace(attempt.hypothesis, words=spoken))
+            for attempt, spoken in zip(heard, words, strict=True)
+        ]
 
     def _transcribe(self, request: Request) -> Hypothesis:
+        """faster-whisper's own way: 30 s windows, hotter and hotter while the result looks wrong."""
         job = request.job
-        final = job.kind is Kind.FINAL
         segments, _ = self._model.transcribe(
             request.audio,
             language=job.language,
             beam_size=job.beam_size,
-            temperature=FINAL_TEMPERATURES if final else 0.0,
             condition_on_previous_text=False,
-            without_timestamps=not final,
             word_timestamps=job.word_timestamps,
         )
         heard = list(segments)
-        return Hypothesis(
-            "".join(segment.text for segment in heard).strip(),
-            _confidence(heard),
-            [_word(word) for segment in heard for word in segment.words or []],
-        )
+        spoken = [vars(word) for segment in heard for word in segment.words or []]
+        text = "".join(segment.text for segment in heard).strip()
+        return Hypothesis(text, _confidence(heard), _words(spoken, request.audio.size / SAMPLE_RATE))
+
+    def _make_tokenizer(self, language: str) -> Tokenizer:
+        multilingual = self._model.model.is_multilingual
+        return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
 
 
 def _confidence(segments: list[Any]) -> float:
@@ -67,10 +193,15 @@ def _confidence(segments: list[Any]) -> float:
     return math.exp(sum(segment.avg_logprob * len(segment.tokens) for segment in segments) / tokens)
 
 
-def _word(word: Any) -> Word:
-    return Word(
-        word=word.word.strip(),
-        start=round(float(word.start), 3),
-        end=round(float(word.end), 3),
-        probability=round(float(word.probability), 3),
-    )
+def _words(found: list[dict[str, Any]], audio_s: float) -> list[Word]:
+    merge_punctuations(found, PUNCTUATION_BEFORE, PUNCTUATION_AFTER)
+    return [
+        Word(
+            word=word["word"].strip(),
+            start=round(min(float(word["start"]), audio_s), 3),
+            end=round(min(float(word["end"]), audio_s), 3),
+            probability=round(float(word["probability"]), 3),
+        )
+        for word in found
+        if word["word"].strip()
+    ]

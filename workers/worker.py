@@ -20,15 +20,19 @@ SMOOTHING = 0.2
 """Weight of the newest decode in the moving averages."""
 
 
+class Overtaken(Exception):
+    """The segment's final was asked for while the partial waited: nobody wants it any more."""
+
+
 class Worker:
     """Does jobs; `do` is called from Celery's threads, several at a time."""
 
-    def __init__(self, engine: Engine, client: redis.Redis) -> None:
+    def __init__(self, engine: Engine, client: redis.Redis, lanes: int = 1) -> None:
         self.engine = engine
         self.average_ms = {Kind.PARTIAL: 0.0, Kind.FINAL: 0.0}
         """What a decode costs the model, by kind."""
         self._redis = client
-        self._batcher = Batcher(engine.decode, engine.max_batch)
+        self._batcher = Batcher(engine.decode, engine.max_batch, lanes)
         self._publisher = Publisher(client)
 
     def do(self, job: Job) -> None:
@@ -40,6 +44,9 @@ class Worker:
                     return
                 result = self.answer(job)
                 self._publisher.send(job, result)
+            except Overtaken:
+                metrics.jobs_total.labels(job.kind, "overtaken").inc()
+                return
             except (redis.RedisError, TimeoutError) as error:
                 # the session still waits: it sends the job again when it is overdue
                 metrics.jobs_total.labels(job.kind, "undelivered").inc()
@@ -49,7 +56,7 @@ class Worker:
         metrics.jobs_total.labels(job.kind, outcome).inc()
 
     def answer(self, job: Job) -> Result:
-        """Fetch the audio, decode, make the transcript. Raises `redis.RedisError`."""
+        """Fetch the audio, decode, make the transcript. Raises `redis.RedisError` and `Overtaken`."""
         started = time.perf_counter()
         audio, audio_end = self._fetch(job)
         metrics.fetch_seconds.observe(time.perf_counter() - started)
@@ -102,8 +109,10 @@ class Worker:
                 segment_id="",
                 kind=Kind.PARTIAL,
                 audio_key="",
+                overtaken_key="",
+                number=0,
+                start=0,
                 end=None,
-                max_samples=noise.size,
                 language=language,
                 beam_size=beam,
                 word_timestamps=False,
@@ -116,13 +125,19 @@ class Worker:
         self._batcher.close()
 
     def _fetch(self, job: Job) -> tuple[np.ndarray | None, int]:
-        """The job's samples (float32, -1 to 1) and the position after the last; `None` when they are not there."""
-        end = job.end
-        if end is None:
-            end = int(self._redis.strlen(job.audio_key)) // BYTES_PER_SAMPLE
-        start = max(end - job.max_samples, 0)
-        pcm = self._redis.getrange(job.audio_key, start * BYTES_PER_SAMPLE, end * BYTES_PER_SAMPLE - 1) if end else b""
-        if not pcm or len(pcm) < (end - start) * BYTES_PER_SAMPLE:
+        """The job's samples (float32, -1 to 1) and the position after the last; `None` when they are not there.
+
+        Raises `Overtaken`.
+        """
+        last = -1 if job.end is None else job.end * BYTES_PER_SAMPLE - 1
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.getrange(job.audio_key, job.start * BYTES_PER_SAMPLE, last)
+        pipe.get(job.overtaken_key)
+        pcm, overtaken = pipe.execute()
+        if job.kind is Kind.PARTIAL and int(overtaken or 0) >= job.number:
+            raise Overtaken
+        end = job.start + len(pcm) // BYTES_PER_SAMPLE
+        if not pcm or (job.end is not None and end < job.end):
             return None, end
         return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0, end
 

@@ -14,7 +14,7 @@ from transcription.core.protocol import ServerMessage
 from transcription.core.session import Session, Tools
 
 FAST = SessionConfig(
-    vad=VadConfig(min_speech_ms=64, min_silence_ms=96, pre_roll_ms=64),
+    vad=VadConfig(min_speech_ms=64, min_silence_ms=96, pre_roll_ms=64, speculate_ms=0),
     max_utterance_s=1.0,
     partial_interval_ms=100,
     result_timeout_s=5.0,
@@ -104,7 +104,7 @@ def transcript(job: Job, text: str = "olá", **fields: object) -> Transcript:
         text=text,
         confidence=0.9,
         words=[],
-        audio_end=job.end or 512,
+        audio_end=job.end or job.start + 512,
         preprocess_ms=1.0,
         inference_ms=5.0,
         postprocess_ms=0.5,

@@ -7,11 +7,11 @@ import pytest
 from transcription.core.config import VadConfig
 from transcription.core.endpointing import WINDOW, Endpointer, SpeechEnded, SpeechStarted, Split
 
-CONFIG = VadConfig(min_speech_ms=96, min_silence_ms=160, pre_roll_ms=64)
+CONFIG = VadConfig(min_speech_ms=96, min_silence_ms=160, pre_roll_ms=64, speculate_ms=0)
 
 
 def run(endpointer: Endpointer, probabilities: list[float]) -> list[object]:
-    return [found for p in probabilities if (found := endpointer.push(p, 1.0))]
+    return [found for p in probabilities for found in endpointer.push(p, 1.0)]
 
 
 def test_speech_starts_once_it_has_lasted_its_minimum_and_keeps_its_pre_roll() -> None:
@@ -72,8 +72,7 @@ def test_a_long_utterance_is_cut_at_its_quietest_place() -> None:
     endpointer = Endpointer(VadConfig(min_speech_ms=0, pre_roll_ms=0), 100 * WINDOW)
     found = []
     for i in range(100):
-        if happening := endpointer.push(0.9, 0.01 if 70 <= i <= 72 else 1.0):
-            found.append(happening)
+        found += endpointer.push(0.9, 0.01 if 70 <= i <= 72 else 1.0)
 
     assert found[1:] == [Split(71 * WINDOW + WINDOW // 2)]
     assert endpointer.in_speech
@@ -95,5 +94,5 @@ def test_end_declares_an_endpoint_only_in_speech(speaking: bool) -> None:
     endpointer = Endpointer(CONFIG, 16_000)
     run(endpointer, [0.9 if speaking else 0.0] * 5)
 
-    assert (endpointer.end(5 * WINDOW) is not None) is speaking
+    assert bool(endpointer.end(5 * WINDOW)) is speaking
     assert not endpointer.in_speech

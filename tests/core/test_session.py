@@ -8,9 +8,25 @@ import pytest
 
 from tests.core.fakes import FAST, Talk, transcript, with_vad
 from transcription.core.admission import Refusal
-from transcription.core.effects import Admit, Close, DiscardAudio, RecordClosed, RecordFailedSegment, StoreAudio
+from transcription.core.effects import (
+    Admit,
+    Close,
+    DiscardAudio,
+    Overtake,
+    RecordClosed,
+    RecordFailedSegment,
+    StoreAudio,
+)
 from transcription.core.jobs import Failure, Kind
-from transcription.core.protocol import CloseCode, EndReason, Error, ErrorCode, FinalTranscript
+from transcription.core.protocol import (
+    CloseCode,
+    EndReason,
+    Error,
+    ErrorCode,
+    FinalTranscript,
+    PartialTranscript,
+    Word,
+)
 from transcription.core.session import State
 
 
@@ -136,7 +152,7 @@ def test_an_overdue_final_is_sent_again_and_then_given_up(talk: Talk) -> None:
         talk.now += FAST.result_timeout_s
         effects = talk.take(talk.session.tick(talk.now))
 
-    assert [job.job_id for job in talk.jobs if job.kind is Kind.FINAL] == ["uid:seg-0001:final"] * 3
+    assert [job.job_id for job in talk.jobs if job.kind is Kind.FINAL] == ["uid:seg-0001:f1"] * 3
     error = talk.sent[-1]
     assert isinstance(error, Error)
     assert (error.code, error.segment_id) == (ErrorCode.INFERENCE_ERROR, "seg-0001")
@@ -336,13 +352,123 @@ def test_partials_can_be_switched_off() -> None:
     assert talk.jobs == []
 
 
-def test_partials_look_at_no_more_than_their_window() -> None:
-    """The job bounds the samples to decode, newest last."""
+def test_a_partial_looks_at_no_more_than_its_window() -> None:
+    """With nothing agreed on, the window jumps ahead; the job is bounded by where it starts."""
     talk = Talk(replace(FAST, max_partial_window_s=0.5))
     talk.start()
-    talk.windows(10, speaking=True)
+    for i in range(25):
+        talk.windows(1, speaking=True)
+        for job in talk.jobs[-1:]:
+            talk.answer(job, f"outra coisa {i}")
 
-    assert (talk.jobs[0].max_samples, talk.jobs[0].end) == (8000, None)
+    assert talk.jobs[-1].start > 0
+    assert all(job.end is None for job in talk.jobs)
+
+
+def test_agreed_words_become_stable_and_the_prefix_of_the_next_partial(talk: Talk) -> None:
+    """Two hypotheses agree on all but the last word of the shorter one."""
+    for text in ("vire a", "vire a direita", "vire a direita na"):
+        talk.windows(8, speaking=True)
+        talk.answer(talk.jobs[-1], text)
+
+    stable = [message.stable_text for message in talk.sent if isinstance(message, PartialTranscript)]
+    assert stable == ["", "vire", "vire a"]
+    assert talk.jobs[-1].prefix == "vire a"
+
+
+def test_the_window_slides_to_the_end_of_a_stable_word_and_keeps_its_text() -> None:
+    """Near the window's end word times are asked for; the words before the new start stay in the text."""
+    talk = Talk(replace(FAST, max_partial_window_s=0.5))
+    talk.start()
+    words = [
+        Word(word=w, start=i * 0.1, end=i * 0.1 + 0.1, probability=1.0) for i, w in enumerate("um dois tres".split())
+    ]
+    while not talk.jobs or not talk.jobs[-1].word_timestamps:
+        talk.windows(1, speaking=True)
+        if talk.jobs and not talk.jobs[-1].word_timestamps:
+            talk.answer(talk.jobs[-1], "um dois tres")
+    answer = transcript(talk.jobs[-1], "um dois tres", words=words)
+    talk.take(talk.session.receive_result(answer, talk.now))
+    talk.windows(4, speaking=True)
+    talk.answer(talk.jobs[-1], "tres quatro")
+
+    assert talk.jobs[-1].start == 3200
+    assert talk.sent[-1].text == "um dois tres quatro"
+    assert talk.sent[-1].stable_text == "um dois"
+
+
+@pytest.fixture
+def hasty() -> Talk:
+    """Speculates after two windows of silence; the endpoint comes after five."""
+    talk = Talk(with_vad(FAST, speculate_ms=64, min_silence_ms=160))
+    talk.start()
+    return talk
+
+
+def test_a_pause_has_its_final_decoded_ahead_and_released_at_the_endpoint(hasty: Talk) -> None:
+    """The answer comes during the silence, as a speculative partial; at the endpoint it is the final, at once."""
+    hasty.windows(8, speaking=True)
+    hasty.windows(2, speaking=False)
+    hasty.answer(hasty.final(), "sim")
+    assert (hasty.sent[-1].speculative, hasty.sent[-1].text) == (True, "sim")
+    jobs = len(hasty.jobs)
+    hasty.windows(3, speaking=False)
+
+    assert hasty.kinds()[-2:] == ["speech_end", "final_transcript"]
+    assert hasty.sent[-1].text == "sim"
+    assert hasty.sent[-1].audio_duration_ms == 13 * 32
+    assert len(hasty.jobs) == jobs
+
+
+def test_an_answer_after_the_endpoint_is_the_final_all_the_same(hasty: Talk) -> None:
+    """The speculation was late, not wrong: it is not decoded again."""
+    hasty.windows(8, speaking=True)
+    hasty.windows(5, speaking=False)
+    assert hasty.kinds()[-1] == "speech_end"
+    hasty.answer(hasty.final(), "sim")
+
+    assert hasty.sent[-1].text == "sim"
+    assert len([job for job in hasty.jobs if job.kind is Kind.FINAL]) == 1
+
+
+def test_speech_that_resumes_makes_the_speculation_void(hasty: Talk) -> None:
+    """Its answer is ignored; the endpoint's own final covers everything."""
+    hasty.windows(8, speaking=True)
+    hasty.windows(2, speaking=False)
+    early = hasty.final()
+    hasty.windows(3, speaking=True)
+    hasty.answer(early, "sim")
+    hasty.windows(5, speaking=False)
+    hasty.answer(hasty.final(), "sim senhor")
+    finals = [message.text for message in hasty.sent if isinstance(message, FinalTranscript)]
+
+    assert finals == ["sim senhor"]
+    assert early.job_id != hasty.final().job_id
+
+
+def test_a_failed_speculation_is_decoded_again_at_the_endpoint(hasty: Talk) -> None:
+    """It counts as none."""
+    hasty.windows(8, speaking=True)
+    hasty.windows(2, speaking=False)
+    job = hasty.final()
+    failure = Failure(job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="no", retryable=True)
+    hasty.take(hasty.session.receive_result(failure, hasty.now))
+    hasty.windows(3, speaking=False)
+    hasty.answer(hasty.final(), "sim")
+
+    assert hasty.final() != job
+    assert hasty.sent[-1].text == "sim"
+
+
+def test_a_partial_outstanding_when_the_final_is_asked_for_is_overtaken(talk: Talk) -> None:
+    """The workers are told not to decode it."""
+    talk.windows(8, speaking=True)
+    effects = []
+    talk.vad.speaking = False
+    for _ in range(3):
+        effects += talk.session.receive_audio(bytes(1024), talk.now)
+
+    assert Overtake("seg-0001", 1) in effects
 
 
 def test_audio_backing_up_is_refused_and_told_once_an_episode() -> None:

@@ -10,7 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.core.fakes import FAST, Talk, transcript, with_vad
 from transcription.core.admission import Admitted, Refusal
-from transcription.core.effects import Close, RecordClosed, RecordFailedSegment, RecordSegment
+from transcription.core.effects import (
+    Close,
+    CountSpeculation,
+    RecordClosed,
+    RecordFailedSegment,
+    RecordSegment,
+    Send,
+)
 from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.protocol import (
     EndReason,
@@ -30,9 +37,10 @@ MIN_SPEECH = 1024
 class SessionMachine(RuleBasedStateMachine):
     """Every sample carries its position (modulo 2^16), so a segment's content tells where it came from."""
 
-    @initialize(vad=st.booleans(), partials=st.booleans(), redis_up=st.booleans())
-    def connect(self, vad: bool, partials: bool, redis_up: bool) -> None:
-        config = replace(with_vad(FAST, enabled=vad), partial_results=partials)
+    @initialize(vad=st.booleans(), partials=st.booleans(), redis_up=st.booleans(), hasty=st.booleans())
+    def connect(self, vad: bool, partials: bool, redis_up: bool, hasty: bool) -> None:
+        ahead = {"speculate_ms": 64, "min_silence_ms": 160} if hasty else {}
+        config = replace(with_vad(FAST, enabled=vad, **ahead), partial_results=partials)
         self.talk = Talk(config, redis_up=redis_up)
         self.vad = vad
         self.accepted = 0
@@ -91,7 +99,7 @@ class SessionMachine(RuleBasedStateMachine):
                 job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="no", retryable=how == "retry"
             )
         else:
-            result = transcript(job)
+            result = transcript(job, job.job_id)  # so that a text tells whose it is
         for _ in range(2 if how == "twice" else 1):
             self.take(self.talk.session.receive_result(result, self.talk.now))
         if how != "retry":
@@ -125,13 +133,11 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def segments_hold_what_was_said(self) -> None:
         """Stored audio is the accepted audio at the segment's place; segments neither overlap nor go back."""
-        if not hasattr(self, "talk"):
-            return
         buffers: dict[str, bytearray] = defaultdict(bytearray)
         for effect in self.talk.stored:
             assert effect.offset * 2 == len(buffers[effect.segment_id]), "stored once, without a hole"
             buffers[effect.segment_id] += effect.pcm
-        ends = {job.segment_id: job.end for job in self.talk.jobs if job.kind is Kind.FINAL}
+        ends = self.ends()
         position = 0
         for segment_id, buffer in buffers.items():
             values = np.frombuffer(buffer, dtype="<u2").astype(np.int64)
@@ -144,14 +150,20 @@ class SessionMachine(RuleBasedStateMachine):
                     assert start == self.covered_before(segment_id, ends)
         assert position <= self.accepted
 
+    def ends(self) -> dict[str, int]:
+        """Where each segment that was asked for ends: without speculation, its last final job says so."""
+        jobs = [job for job in self.talk.jobs if job.kind is Kind.FINAL]
+        open_one = self.talk.session._utterance
+        ends = {job.segment_id: job.end for job in jobs if not open_one or job.segment_id != open_one.segment_id}
+        told = [message for message in self.talk.sent if isinstance(message, FinalTranscript)]
+        return ends | {final.segment_id: round(final.audio_duration_ms * 16) for final in told}
+
     def covered_before(self, segment_id: str, ends: dict[str, int]) -> int:
         """Without a VAD nothing is left out: each segment starts where the one before ended."""
         return sum(end for other, end in ends.items() if other < segment_id)
 
     @invariant()
     def the_wire_is_in_order(self) -> None:
-        if not hasattr(self, "talk"):
-            return
         sent = self.talk.sent
         ended = [i for i, message in enumerate(sent) if isinstance(message, SessionEnded)]
         assert len(ended) <= 1
@@ -174,9 +186,20 @@ class SessionMachine(RuleBasedStateMachine):
                     state[segment] = "answered"
 
     @invariant()
+    def a_final_is_its_last_speculation_unless_speech_resumed(self) -> None:
+        """What was sent as `speculative` comes back word for word, or a miss was counted in between."""
+        promised: dict[str, str] = {}
+        for effect in self.effects:
+            match effect:
+                case Send(message=PartialTranscript(speculative=True, segment_id=segment, text=text)):
+                    promised[segment] = text
+                case CountSpeculation(hit=False):
+                    promised.clear()
+                case Send(message=FinalTranscript(segment_id=segment, text=text)) if segment in promised:
+                    assert text == promised[segment]
+
+    @invariant()
     def the_records_match_the_wire(self) -> None:
-        if not hasattr(self, "talk"):
-            return
         told = [m for m in self.talk.sent if isinstance(m, FinalTranscript) or (getattr(m, "segment_id", None) and
                 isinstance(m, Error))]  # fmt: skip
         records = [e for e in self.effects if isinstance(e, RecordSegment | RecordFailedSegment)]
@@ -187,7 +210,7 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def a_finished_session_owes_nothing(self) -> None:
         """Every segment asked for was answered, unless the session was cancelled or failed."""
-        if not hasattr(self, "talk") or self.state is not State.ENDED:
+        if self.state is not State.ENDED:
             return
         closed = [e for e in self.effects if isinstance(e, RecordClosed)]
         assert any(isinstance(e, Close) for e in self.effects) or not closed or self.gone

@@ -118,6 +118,7 @@ class Stack:
         """A web process that answers."""
         port = free_port()
         command = ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "--application-close-timeout", "75"]
+        command += ["--websocket_timeout", "-1"]
         child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"])
         until(lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process")
         self.ports.append(port)

@@ -12,8 +12,8 @@ from workers.engine import EngineError, Hypothesis, Request
 
 def request(name: str, kind: Kind = Kind.FINAL) -> Request:
     job = Job(
-        job_id=name, group="", segment_id="", kind=kind, audio_key="", end=None, max_samples=0, language="pt",
-        beam_size=1, word_timestamps=False,
+        job_id=name, group="", segment_id="", kind=kind, audio_key="", overtaken_key="", number=0, start=0, end=None,
+        language="pt", beam_size=1, word_timestamps=False,
     )  # fmt: skip
     return Request(job, np.zeros(0, np.float32))
 

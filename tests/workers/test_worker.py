@@ -46,8 +46,8 @@ def worker(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
 def job(name: str, **fields: object) -> Job:
     defaults = {
         "job_id": name, "group": "stt.session.x", "segment_id": "seg-0001", "kind": Kind.FINAL,
-        "audio_key": f"stt:audio:test:{name}", "end": 16_000, "max_samples": 16_000, "language": "pt", "beam_size": 5,
-        "word_timestamps": True,
+        "audio_key": f"stt:audio:test:{name}", "overtaken_key": f"stt:overtaken:test:{name}", "number": 1, "start": 0,
+        "end": 16_000, "language": "pt", "beam_size": 5, "word_timestamps": True,
     }  # fmt: skip
     return Job(**(defaults | fields))
 
@@ -66,12 +66,22 @@ def test_a_final_decodes_its_stretch(worker: Worker, client: redis.Redis) -> Non
     assert (answer.text, answer.audio_end) == (expected(PCM), 16_000)
 
 
-def test_a_partial_decodes_the_newest_audio_within_its_window(worker: Worker, client: redis.Redis) -> None:
-    """All there is when it starts, the last `max_samples` of it."""
+def test_a_partial_decodes_all_there_is_when_it_starts(worker: Worker, client: redis.Redis) -> None:
+    """From its window's start on."""
     client.set("stt:audio:test:partial", PCM + PCM, ex=10)
-    worker.do(job("partial", kind=Kind.PARTIAL, end=None, max_samples=8_000))
+    worker.do(job("partial", kind=Kind.PARTIAL, start=24_000, end=None))
 
     assert (worker.told[0].text, worker.told[0].audio_end) == (expected(PCM[-16_000:]), 32_000)
+
+
+@pytest.mark.parametrize(("number", "answers"), [(3, 0), (4, 1)])
+def test_an_overtaken_partial_is_not_decoded(worker: Worker, client: redis.Redis, number: int, answers: int) -> None:
+    """Those up to the number in Redis; later ones are."""
+    client.set("stt:audio:test:old", PCM, ex=10)
+    client.set("stt:overtaken:test:old", 3, ex=10)
+    worker.do(job("old", kind=Kind.PARTIAL, number=number, end=None))
+
+    assert len(worker.told) == answers
 
 
 def test_a_final_sent_twice_is_decoded_once(worker: Worker, client: redis.Redis) -> None:

@@ -23,6 +23,8 @@ class VadConfig:
     """Silence that ends an utterance."""
     pre_roll_ms: int = 300
     """Audio kept from before the first speech window, so that first syllables survive."""
+    speculate_ms: int = 200
+    """Silence after which the final is decoded ahead of the endpoint; 0: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,21 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class Overtake:
+    """Let a segment's partials up to `number` not be decoded any more."""
+
+    segment_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountSpeculation:
+    """A final decoded ahead of its endpoint was used, or was not."""
+
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardAudio:
     """Delete segments' Redis buffers; jobs that still wait for them are not run."""
 
@@ -92,6 +107,8 @@ Effect = (
     | Admit
     | StoreAudio
     | Submit
+    | Overtake
+    | CountSpeculation
     | DiscardAudio
     | RecordOpened
     | RecordSegment

@@ -47,7 +47,19 @@ class Split:
     at: int
 
 
-Endpoint = SpeechStarted | SpeechEnded | Split
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Speech has been silent for a moment: it may be over, and its final is worth decoding ahead."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """It was not over."""
+
+
+Endpoint = SpeechStarted | SpeechEnded | Split | Paused | Resumed
 
 
 class _State(Enum):
@@ -65,6 +77,7 @@ class Endpointer:
         self._min_speech = samples_from_ms(config.min_speech_ms)
         self._min_silence = samples_from_ms(config.min_silence_ms)
         self._pre_roll = samples_from_ms(config.pre_roll_ms)
+        self._speculate = samples_from_ms(config.speculate_ms)
         self._max_utterance = max(max_utterance, 2 * WINDOW)
         self._cut_search = min(int(CUT_SEARCH_S * SAMPLE_RATE), self._max_utterance // 2)
         self._state = _State.SILENCE
@@ -74,6 +87,7 @@ class Endpointer:
         self._speech_at = 0
         self._voiced = 0
         self._last_voiced = 0
+        self._paused = False
         self._powers: deque[float] = deque(maxlen=self._cut_search // WINDOW)
 
     @property
@@ -97,7 +111,7 @@ class Endpointer:
             case _State.SILENCE:
                 return max(self._floor, self._position - self._pre_roll)
 
-    def push(self, probability: float, power: float) -> Endpoint | None:
+    def push(self, probability: float, power: float) -> list[Endpoint]:
         """Take the next window's speech probability and mean power."""
         begin, self._position = self._position, self._position + WINDOW
         self._powers.append(power)
@@ -110,26 +124,36 @@ class Endpointer:
         silent_for = self._position - self._last_voiced
         if self._state is _State.CANDIDATE:
             if self._voiced >= self._min_speech:
-                self._state, self._start = _State.SPEECH, self._segment_start()
-                return SpeechStarted(self._start, self._speech_at)
+                self._state, self._start, self._paused = _State.SPEECH, self._segment_start(), False
+                return [SpeechStarted(self._start, self._speech_at)]
             if silent_for >= self._min_silence:
                 self._state = _State.SILENCE
-        elif self._state is _State.SPEECH:
-            if silent_for >= self._min_silence:
-                return self.end(self._position)
-            if self._position - self._start >= self._max_utterance:
-                return self._split()
-        return None
+            return []
+        return self._in_speech(voiced, silent_for) if self._state is _State.SPEECH else []
 
-    def end(self, position: int) -> SpeechEnded | None:
-        """Declare the endpoint now (flush, end of session); `None` when no utterance is open."""
+    def end(self, position: int) -> list[Endpoint]:
+        """Declare the endpoint now (flush, end of session); empty when no utterance is open."""
         was_speech = self._state is _State.SPEECH
         self._state, self._floor = _State.SILENCE, position
-        return SpeechEnded(position, min(self._last_voiced, position)) if was_speech else None
+        return [SpeechEnded(position, min(self._last_voiced, position))] if was_speech else []
 
     def skip(self, samples: int) -> None:
         """Move on over samples that were never a window (the rest before a flush)."""
         self._position += samples
+
+    def _in_speech(self, voiced: bool, silent_for: int) -> list[Endpoint]:
+        found: list[Endpoint] = []
+        if silent_for >= self._min_silence:
+            return self.end(self._position)
+        if voiced and self._paused:
+            self._paused = False
+            found.append(Resumed())
+        if not self._paused and 0 < self._speculate <= silent_for:
+            self._paused = True
+            found.append(Paused(self._position))
+        if self._position - self._start >= self._max_utterance:
+            found.append(self._split())
+        return found
 
     def _segment_start(self) -> int:
         return max(self._floor, self._speech_at - self._pre_roll)
@@ -142,5 +166,6 @@ class Endpointer:
         middle = self._position - (len(powers) - quietest) * WINDOW + WINDOW + WINDOW // 2
         at = max(middle, self._start + WINDOW)
         self._start = self._floor = at
+        self._paused = False
         self._powers.clear()
         return Split(at)

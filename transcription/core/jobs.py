@@ -46,13 +46,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     segment_id: str
     kind: Kind
     audio_key: str
+    overtaken_key: str
+    """Where Redis holds the number of the segment's last partial that need not be decoded any more."""
+    number: int
+    """A partial's number within its segment."""
+    start: int
+    """Decode from this sample of the segment on."""
     end: int | None
     """Decode up to this sample; `None`: all there is when the worker starts."""
-    max_samples: int
-    """Decode no more than so many samples, the last ones."""
     language: str
     beam_size: int
     word_timestamps: bool
+    prefix: str = ""
+    """Words known to begin the text, which are not decoded again."""
 
     def log_context(self) -> dict[str, object]:
         """What may be logged of a job."""
@@ -110,6 +116,11 @@ def group_name(session_uid: str) -> str:
 def audio_key(session_uid: str, segment_id: str) -> str:
     """Where a segment's audio lies in Redis."""
     return f"stt:audio:{session_uid}:{segment_id}"
+
+
+def overtaken_key(session_uid: str, segment_id: str) -> str:
+    """Where the number of a segment's last overtaken partial lies in Redis."""
+    return f"stt:overtaken:{session_uid}:{segment_id}"
 
 
 def result_key(job_id: str) -> str:

@@ -43,9 +43,9 @@ class Ledger:
         """The segments awaited, in order of speech."""
         return tuple(self._entries)
 
-    def expect(self, job: Job, start: int, samples: int, now: float) -> None:
-        """Wait for a final."""
-        self._entries[job.segment_id] = Entry(job, start, samples, submitted_at=now, asked_at=now)
+    def expect(self, entry: Entry) -> None:
+        """Wait for a final, which may have been answered already."""
+        self._entries[entry.job.segment_id] = entry
 
     def receive(self, result: Result, now: float) -> Job | None:
         """Take an answer; returns the job when it is worth another try."""

@@ -9,7 +9,16 @@ from typing import Protocol
 
 from transcription.core.audio import BYTES_PER_SAMPLE, SampleBuffer, mean_power, samples_from_ms
 from transcription.core.config import SessionConfig, VadConfig
-from transcription.core.endpointing import WINDOW, Endpointer, SpeechEnded, SpeechStarted, Split
+from transcription.core.endpointing import (
+    WINDOW,
+    Endpoint,
+    Endpointer,
+    Paused,
+    Resumed,
+    SpeechEnded,
+    SpeechStarted,
+    Split,
+)
 
 
 class Vad(Protocol):
@@ -46,7 +55,7 @@ class Closed:
     """Whether the next segment begins right here, in the middle of speech."""
 
 
-Heard = Opened | Audio | Closed
+Heard = Opened | Audio | Closed | Paused | Resumed
 
 _WITHOUT_VAD = VadConfig(enabled=False, threshold=0.5, min_speech_ms=0, pre_roll_ms=0)
 
@@ -77,13 +86,8 @@ class Listener:
             window = self._buffer.slice(self._processed, self._processed + WINDOW)
             self._processed += WINDOW
             probability = self._vad(window) if self._vad else 1.0
-            match self._endpointer.push(probability, mean_power(window)):
-                case SpeechStarted(start=start, speech_at=speech_at):
-                    heard += self._open_at(start, speech_at, continues=False)
-                case SpeechEnded(end=end, speech_end=speech_end):
-                    heard += self._close_at(end, speech_end, continues=False)
-                case Split(at=at):
-                    heard += [*self._close_at(at, at, continues=True), *self._open_at(at, at, continues=True)]
+            for endpoint in self._endpointer.push(probability, mean_power(window)):
+                heard += self._heard(endpoint)
         heard += self._emit(self._processed)
         self._buffer.discard_before(min(self._endpointer.keep_from, self._processed))
         return heard
@@ -93,15 +97,23 @@ class Listener:
         end = self._buffer.end
         self._endpointer.skip(end - self._processed)
         self._processed = end
-        ended = self._endpointer.end(end)
-        heard: list[Heard] = []
-        if ended:
-            heard = self._close_at(end, ended.speech_end, continues=False)
-        elif not self._vad and end > self._buffer.start:
+        heard = [happening for endpoint in self._endpointer.end(end) for happening in self._heard(endpoint)]
+        if not heard and not self._vad and end > self._buffer.start:
             start = self._buffer.start
             heard = [*self._open_at(start, start, continues=False), *self._close_at(end, end, continues=False)]
         self._buffer.discard_before(end)
         return heard
+
+    def _heard(self, endpoint: Endpoint) -> list[Heard]:
+        match endpoint:
+            case SpeechStarted(start=start, speech_at=speech_at):
+                return self._open_at(start, speech_at, continues=False)
+            case SpeechEnded(end=end, speech_end=speech_end):
+                return self._close_at(end, speech_end, continues=False)
+            case Split(at=at):
+                return [*self._close_at(at, at, continues=True), *self._open_at(at, at, continues=True)]
+            case Paused() | Resumed():
+                return [*self._emit(self._processed), endpoint]
 
     def _open_at(self, start: int, speech_at: int, *, continues: bool) -> list[Heard]:
         self._open, self._emitted = True, start

@@ -155,6 +155,10 @@ class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_
     text: str
     confidence: float
     is_final: Literal[False] = False
+    stable_text: str
+    """How far no later partial will change the text."""
+    speculative: bool
+    """Whether this will be the final's text, word for word, unless speech resumes first."""
     audio_end_ms: float
     """Where in the session's audio the text ends."""
     timing: Timing

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from transcription.core import options, protocol, receipt
+from transcription.core import options, protocol, replies
 from transcription.core.admission import Admission, Refusal
 from transcription.core.audio import BYTES_PER_SAMPLE, ms_from_samples, samples_from_ms
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.effects import (
     Admit,
     Close,
+    CountSpeculation,
     DiscardAudio,
     Effect,
     RecordClosed,
@@ -27,6 +28,7 @@ from transcription.core.effects import (
     StoreAudio,
     Submit,
 )
+from transcription.core.endpointing import Paused, Resumed
 from transcription.core.jobs import Failure, Kind, Result, Transcript
 from transcription.core.ledger import Entry, Ledger
 from transcription.core.listener import Audio, Closed, Heard, Listener, Opened, Vad, pcm_samples
@@ -74,6 +76,7 @@ class Session:
         self.config = defaults
         self._defaults = defaults
         self._tools = tools
+        self._asked_at = now
         self._last_heard_from = now
         self._unstored = 0
         self._overflowing = False
@@ -157,6 +160,7 @@ class Session:
         assert self.state is State.STARTING and self.session_id
         if isinstance(admission, Refusal):
             session_id, self.session_id, self.state = self.session_id, None, State.CONNECTED
+            self._asked_at = now  # it may try again for as long
             return [
                 Send(
                     protocol.Error(
@@ -179,8 +183,12 @@ class Session:
         """A worker answers a job."""
         if self.state not in (State.STREAMING, State.ENDING):
             return []
-        if result.kind is Kind.PARTIAL:
-            return self._receive_partial(result, now)
+        utterance = self._utterance
+        if utterance and utterance.segment_id == result.segment_id:
+            if result.kind is Kind.PARTIAL:
+                return self._receive_partial(utterance, result, now)
+            if utterance.hear_speculation(result, now):
+                return self._receive_speculation(utterance, result, now)
         again = self._ledger.receive(result, now)
         return [*([Submit(again)] if again else []), *self._release()]
 
@@ -191,7 +199,7 @@ class Session:
     def tick(self, now: float) -> list[Effect]:
         """Time passed: call every second or so."""
         match self.state:
-            case State.CONNECTED if now >= self._last_heard_from + self.config.start_timeout_s:
+            case State.CONNECTED if now >= self._asked_at + self.config.start_timeout_s:
                 self.state = State.ENDED
                 complaint = self._complain(f"No `start_session` within {self.config.start_timeout_s:g} s")
                 return [*complaint, Close(CloseCode.POLICY_VIOLATION)]
@@ -241,10 +249,20 @@ class Session:
                     utterance = self._utterance
                     if not continues:
                         effects += self._vad_event("speech_end", speech_end)
-                    submit, job = utterance.final(end)
-                    self._ledger.expect(job, utterance.start, end - utterance.start, now)
+                    submit, entry = utterance.final(end, now, paused=not continues)
+                    if utterance.speculation:
+                        effects.append(CountSpeculation(hit=entry is utterance.speculation))
+                    self._ledger.expect(entry)
                     self._utterance = None
-                    effects += submit
+                    effects += [*submit, *self._release()]
+                case Paused():
+                    assert self._utterance
+                    effects += self._utterance.speculate(now)
+                case Resumed():
+                    assert self._utterance
+                    if self._utterance.speculation:
+                        self._utterance.speculation = None
+                        effects.append(CountSpeculation(hit=False))
         self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
         return effects
 
@@ -258,23 +276,22 @@ class Session:
         self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
         return effects
 
-    def _receive_partial(self, result: Result, now: float) -> list[Effect]:
-        utterance = self._utterance
-        if utterance is None or utterance.segment_id != result.segment_id or not utterance.answered(result.job_id):
+    def _receive_partial(self, utterance: Utterance, result: Result, now: float) -> list[Effect]:
+        sent_at = utterance.partial_sent_at
+        text = utterance.hear_partial(result)
+        shown = self._show(utterance, result, text, now - sent_at) if text else []
+        return shown + self._maybe_partial(now)
+
+    def _receive_speculation(self, utterance: Utterance, result: Result, now: float) -> list[Effect]:
+        if utterance.speculation is None or not isinstance(result, Transcript):
             return []
-        effects: list[Effect] = []
-        if isinstance(result, Transcript) and result.text:
-            assert self.session_id
-            partial = protocol.PartialTranscript(
-                session_id=self.session_id,
-                segment_id=result.segment_id,
-                text=result.text,
-                confidence=round(result.confidence, 3),
-                audio_end_ms=ms_from_samples(utterance.start + result.audio_end),
-                timing=receipt.timing(result, now - utterance.partial_sent_at),
-            )
-            effects.append(Send(partial))
-        return effects + self._maybe_partial(now)
+        return self._show(utterance, result, result.text, now - utterance.speculation.asked_at)
+
+    def _show(self, utterance: Utterance, result: Result, text: str, total_s: float) -> list[Effect]:
+        if not text or not self.config.partial_results or not isinstance(result, Transcript):
+            return []
+        assert self.session_id
+        return [Send(replies.partial(self.session_id, utterance, result, text, total_s))]
 
     def _release(self) -> list[Effect]:
         effects: list[Effect] = []
@@ -285,16 +302,7 @@ class Session:
 
     def _final(self, entry: Entry, answer: Transcript) -> list[Effect]:
         assert self.session_id
-        final = protocol.FinalTranscript(
-            session_id=self.session_id,
-            segment_id=answer.segment_id,
-            text=answer.text,
-            confidence=round(answer.confidence, 3),
-            words=answer.words,
-            audio_duration_ms=ms_from_samples(entry.samples),
-            audio_start_ms=ms_from_samples(entry.start),
-            timing=receipt.timing(answer, entry.answered_at - entry.asked_at),
-        )
+        final = replies.final(self.session_id, entry, answer)
         return [Send(final), RecordSegment(final)]
 
     def _failed(self, entry: Entry, answer: Failure) -> list[Effect]:

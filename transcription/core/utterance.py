@@ -4,12 +4,16 @@ Audio goes to Redis once, in pieces of `STORE_MS` or more; a job is always prece
 """
 
 from transcription.core.audio import samples_from_ms
-from transcription.core.config import SessionConfig
-from transcription.core.effects import Effect, StoreAudio, Submit
-from transcription.core.jobs import Job, Kind, audio_key, group_name
+from transcription.core.config import SAMPLE_RATE, SessionConfig
+from transcription.core.effects import Effect, Overtake, StoreAudio, Submit
+from transcription.core.jobs import Job, Kind, Result, Transcript, audio_key, group_name, overtaken_key
+from transcription.core.ledger import Entry
 from transcription.core.listener import pcm_samples
+from transcription.core.stabiliser import Stabiliser
 
 STORE_MS = 100
+SLIDE_AT = 0.75
+"""How full a partial's window is when word times are asked for, to move it to a word's end."""
 
 
 class Utterance:
@@ -19,14 +23,22 @@ class Utterance:
         self.segment_id = segment_id
         self.start = start
         """Position of the first sample in the session."""
+        self.speculation: Entry | None = None
+        """The final decoded ahead, while the pause it was decoded in lasts."""
+        self.partial_sent_at = now
+        """When the last partial was asked for (or the segment opened)."""
         self._config = config
         self._uid = session_uid
         self._pending = bytearray()
         self._stored = 0
         self._partials = 0
-        self._partial_sent_at = now
-        self._partial_end = 0
-        self._awaited: str | None = None
+        self._finals = 0
+        self._heard_until = 0
+        self._awaited: Job | None = None
+        self._window = samples_from_ms(config.max_partial_window_s * 1000)
+        self._window_start = 0
+        self._committed: list[str] = []
+        self._stabiliser = Stabiliser()
 
     @property
     def samples(self) -> int:
@@ -34,83 +46,139 @@ class Utterance:
         return self._stored + pcm_samples(self._pending)
 
     @property
-    def pending(self) -> int:
-        """Samples not yet asked to be stored."""
-        return pcm_samples(self._pending)
-
-    @property
     def partial_awaited(self) -> bool:
         """Whether a partial is outstanding."""
         return self._awaited is not None
 
     @property
-    def partial_sent_at(self) -> float:
-        """When the last partial was asked for (or the segment opened)."""
-        return self._partial_sent_at
+    def stable_text(self) -> str:
+        """What no later partial will change."""
+        return " ".join([*self._committed, *self._stabiliser.stable])
 
     def append(self, pcm: bytes) -> list[Effect]:
         """Take the segment's next samples."""
         self._pending += pcm
-        return self._store() if self.pending >= samples_from_ms(STORE_MS) else []
+        return self._store() if pcm_samples(self._pending) >= samples_from_ms(STORE_MS) else []
+
+    # Partials
 
     def partial(self, now: float) -> list[Effect]:
         """Ask for a partial when one is due: the interval is over, none is outstanding, there is new audio."""
-        due = now - self._partial_sent_at >= self._config.partial_interval_ms / 1000
-        if not due or self._awaited or self.samples <= self._partial_end:
+        due = now - self.partial_sent_at >= self._config.partial_interval_ms / 1000
+        if not due or self._awaited or self.speculation or self.samples <= self._heard_until:
             return []
+        if self.samples - self._window_start > self._window:
+            self._slide(self.samples - self._window // 2)
         self._partials += 1
-        self._partial_sent_at, self._partial_end = now, self.samples
-        self._awaited = f"{self._uid}:{self.segment_id}:p{self._partials}"
-        window = samples_from_ms(self._config.max_partial_window_s * 1000)
-        job = self._job(Kind.PARTIAL, self._awaited, end=None, max_samples=window, beam_size=1, words=False)
-        return [*self._store(), Submit(job)]
-
-    def final(self, end: int) -> tuple[list[Effect], Job]:
-        """Ask for the final of the segment that ends at `end`: the effects, and the job to expect an answer to.
-
-        A cut at the maximum lies in the past, so the segment may be shorter than what it has been given.
-        """
-        samples = end - self.start
-        words = self._config.word_timestamps
-        job = self._job(
-            Kind.FINAL,
-            f"{self._uid}:{self.segment_id}:final",
-            end=samples,
-            max_samples=samples,
-            beam_size=self._config.beam_size,
-            words=words,
+        self.partial_sent_at, self._heard_until = now, self.samples
+        self._awaited = self._job(
+            Kind.PARTIAL,
+            f"p{self._partials}",
+            start=self._window_start,
+            end=None,
+            beam_size=1,
+            words=self.samples - self._window_start > SLIDE_AT * self._window,
+            prefix=" ".join(self._stabiliser.stable),
         )
-        return [*self._store(), Submit(job)], job
+        return [*self._store(), Submit(self._awaited)]
 
-    def answered(self, job_id: str) -> bool:
-        """Whether this is the partial that was awaited; it no longer is."""
-        if job_id != self._awaited:
-            return False
+    def hear_partial(self, result: Result) -> str | None:
+        """The text to show for a partial's answer; `None` when it is not the one awaited or says nothing."""
+        job = self._awaited
+        if job is None or job.job_id != result.job_id:
+            return None
         self._awaited = None
-        return True
+        if not isinstance(result, Transcript) or not result.text:
+            return None
+        self._stabiliser.feed(result.text)
+        text = " ".join([*self._committed, result.text])
+        stable = len(self._stabiliser.stable)
+        if stable and len(result.words) > stable:
+            self._slide(job.start + int(result.words[stable - 1].end * SAMPLE_RATE))
+        return text
 
     def forget_partial(self) -> None:
         """Give up an outstanding partial: it is taken for lost."""
         self._awaited = None
 
+    def _slide(self, window_start: int) -> None:
+        """Let the window begin later; the stable words before it stay as they are."""
+        self._committed += self._stabiliser.commit()
+        self._window_start = max(self._window_start, min(window_start, self.samples))
+
+    # Finals
+
+    def speculate(self, now: float) -> list[Effect]:
+        """Ask for the final of what there is: the pause may be the end."""
+        effects, self.speculation = self._ask_final(self.samples, now)
+        return effects
+
+    def hear_speculation(self, result: Result, now: float) -> bool:
+        """Take an answer; whether it was the speculation's. One that failed is as good as none."""
+        entry = self.speculation
+        if entry is None or entry.job.job_id != result.job_id:
+            return False
+        if isinstance(result, Transcript):
+            entry.answer, entry.answered_at = result, now
+        else:
+            self.speculation = None
+        return True
+
+    def final(self, end: int, now: float, *, paused: bool) -> tuple[list[Effect], Entry]:
+        """Close the segment at position `end`: what to do, and the final to await.
+
+        `paused`: it ends in the pause that the speculation was made in, so that its text is the final's. A cut at the
+        maximum lies in the past, so the segment may be shorter than what it has been given.
+        """
+        samples = end - self.start
+        if paused and self.speculation:
+            self.speculation.samples = samples
+            return self._store(), self.speculation
+        return self._ask_final(samples, now)
+
+    def _ask_final(self, samples: int, now: float) -> tuple[list[Effect], Entry]:
+        self._finals += 1
+        job = self._job(
+            Kind.FINAL,
+            f"f{self._finals}",
+            start=0,
+            end=samples,
+            beam_size=self._config.beam_size,
+            words=self._config.word_timestamps,
+        )
+        entry = Entry(job, start=self.start, samples=samples, submitted_at=now, asked_at=now)
+        return [*self._store(), *self._overtake(), Submit(job)], entry
+
+    def _overtake(self) -> list[Effect]:
+        """A partial still outstanding would say less than the final: let it not be decoded any more."""
+        if self._awaited is None:
+            return []
+        self._awaited = None
+        return [Overtake(self.segment_id, self._partials)]
+
     def _store(self) -> list[Effect]:
         if not self._pending:
             return []
         stored = StoreAudio(self.segment_id, self._stored, bytes(self._pending))
-        self._stored += self.pending
+        self._stored += pcm_samples(self._pending)
         self._pending.clear()
         return [stored]
 
-    def _job(self, kind: Kind, job_id: str, *, end: int | None, max_samples: int, beam_size: int, words: bool) -> Job:
+    def _job(
+        self, kind: Kind, name: str, *, start: int, end: int | None, beam_size: int, words: bool, prefix: str = ""
+    ) -> Job:
         return Job(
-            job_id=job_id,
+            job_id=f"{self._uid}:{self.segment_id}:{name}",
             group=group_name(self._uid),
             segment_id=self.segment_id,
             kind=kind,
             audio_key=audio_key(self._uid, self.segment_id),
+            overtaken_key=overtaken_key(self._uid, self.segment_id),
+            number=self._partials,
+            start=start,
             end=end,
-            max_samples=max_samples,
             language=self._config.language,
             beam_size=beam_size,
             word_timestamps=words,
+            prefix=prefix,
         )
