@@ -26,8 +26,8 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev.stamp  ## see benchmarks/README.md; ARGS="latency --manifest …"
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/dev.stamp  ## starts the service and measures it; ARGS="capacity --manifest …" for more (benchmarks/README.md)
+	$(BIN)/python -m benchmarks $(or $(ARGS),all --launch --talkers 1,2 --seconds 30 --max-talkers 16)
 
 docs: $(VENV)/dev.stamp  ## record the examples of the protocol, write what is generated
 	$(BIN)/python -m docs.capture

@@ -24,7 +24,10 @@ from benchmarks.reporting import (
     save,
     wer_markdown,
 )
+from benchmarks.service import launched
 from benchmarks.wer import wer
+
+EMBEDDED = Path("~/.cache/whisper-stt/models/base").expanduser()
 
 Outcome = tuple[dict[str, Any], str]
 """Results as JSON, and as Markdown."""
@@ -49,9 +52,10 @@ class Bench:
     def model(self) -> Model:
         """The model alone."""
         o = self.options
-        if o.model is None:
-            raise SystemExit(f"`{o.command}` needs --model: a CTranslate2 model directory")
-        return Model(o.model, o.device, o.compute_type, o.threads)
+        directory = o.model or EMBEDDED
+        if not directory.is_dir():
+            raise SystemExit(f"`{o.command}` needs --model: a CTranslate2 model directory ({directory} is none)")
+        return Model(directory, o.device, o.compute_type, o.threads)
 
     def latency(self) -> Outcome:
         """The service under each number of talkers."""
@@ -102,6 +106,14 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; returns the exit status."""
     options = parse(arguments)
+    if not options.launch:
+        return run(options)
+    with launched(options.checkout) as (options.url, options.pid):
+        return run(options)
+
+
+def run(options: Options) -> int:
+    """Run it against the service that is there."""
     bench = Bench(options)
     seconds = sum(recording.seconds for recording in bench.pool)
     report(f"{options.command}: {len(bench.pool)} clips, {seconds:.0f} s of audio\n")
@@ -124,7 +136,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, argument_default=argparse.SUPPRESS)
     parser.add_argument("command", choices=COMMANDS)
     add = parser.add_argument
-    add("--manifest", type=Path, required=True, metavar="PATH", help="JSON Lines file that names the clips")
+    add("--manifest", type=Path, metavar="PATH", help="JSON Lines file that names the clips (the test speech)")
+    add("--checkout", type=Path, metavar="DIR", help="launch the service of another checkout")
+    add("--launch", action="store_true", help="start the service for the run")
     add("--url", help=f"the service's WebSocket ({defaults.url})")
     add(
         "--header",
@@ -140,7 +154,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--threads", type=int, help="CPU threads of the model (CTranslate2's choice)")
     add("--out", type=Path, metavar="DIR", help="where reports go (benchmarks/out)")
     add("--seed", type=int, help="of every choice: clips, order, pauses")
-    add("--folder", type=lambda name: name or None, help=f"of the manifest's files ({defaults.folder}; '' is any)")
+    add("--folder", type=lambda name: name or None, help="of the manifest's files (any)")
     add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
     add("--talkers", type=_numbers, help="numbers of talkers to run, 1,2,4; for wer, sessions at a time")

@@ -11,9 +11,13 @@ class Options:
 
     command: str = ""
     url: str = "ws://127.0.0.1:8000/ws/stt"
-    manifest: Path = Path("manifest.jsonl")
+    manifest: Path = Path(__file__).parent.parent / "tests" / "audio" / "manifest.jsonl"
     model: Path | None = None
-    """A CTranslate2 model directory."""
+    """A CTranslate2 model directory; `None` is the embedded one, where the service has joined it."""
+    launch: bool = False
+    """Whether to start the service, and stop it after."""
+    checkout: Path = Path(__file__).parent.parent
+    """Whose service is launched: another commit's, for before and after."""
     out: Path = Path(__file__).parent / "out"
     seed: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -21,7 +25,7 @@ class Options:
     pid: int | None = None
     """The service's launcher."""
 
-    folder: str | None = "real"
+    folder: str | None = None
     refs: frozenset[str] = frozenset({"published", "book", "prompt"})
     limit: int | None = None
 
@@ -43,7 +47,7 @@ class Options:
 
     def as_json(self) -> dict[str, Any]:
         """For the report; without headers, which may hold a key, and without the machine's paths."""
-        kept = {name: value for name, value in asdict(self).items() if name not in ("headers", "out")}
+        kept = {name: value for name, value in asdict(self).items() if name not in ("headers", "out", "checkout")}
         return kept | {
             "manifest": self.manifest.name,
             "model": self.model.name if self.model else None,

@@ -15,7 +15,7 @@ def test_what_is_not_given_keeps_its_default() -> None:
     """The one list of defaults is `Options`."""
     options = parse(["latency", "--manifest", "m.jsonl"])
 
-    assert (options.command, options.talkers, options.seconds, options.folder) == ("latency", (1,), 60.0, "real")
+    assert (options.command, options.talkers, options.seconds, options.folder) == ("latency", (1,), 60.0, None)
 
 
 def test_lists_and_headers_are_parsed() -> None:

@@ -12,7 +12,7 @@ from transcription.core.listener import pcm_samples
 from transcription.core.stabiliser import Stabiliser
 
 STORE_MS = 100
-SLIDE_AT = 0.75
+SLIDE_AT = 0.5
 """How full a partial's window is when word times are asked for, to move it to a word's end."""
 
 
