@@ -4,7 +4,7 @@ One encode and one generate a batch, on windows shorter than 30 s where the audi
 decoded again in the whole 30 s, once: hotter decodes, as faster-whisper tries, cost many seconds on noise. Audio longer
 than a window is left to faster-whisper's `transcribe`. Facts about CTranslate2's calls that the code leans on: prompts
 of a batch need `<|startoftranscript|>` at one index and may differ after it; `max_length` 2 N allows N new tokens;
-timestamp rules go by the first prompt alone.
+timestamp rules go by the first prompt alone; the forced prefix of a prompt is part of its result.
 """
 
 import math
@@ -148,8 +148,7 @@ class WhisperEngine:
                 break
             if token < tokenizer.eot:
                 kept.append(token)
-        said = tokenizer.decode(kept).strip()
-        return f"{request.job.prefix} {said}".strip() if request.job.prefix else said
+        return tokenizer.decode(kept).strip()
 
     def _align(self, batch: list[Request], encoded: Any, heard: list[Attempt]) -> list[Attempt]:
         """Word times of all texts of a batch (one language), from the cross-attention of one more pass."""

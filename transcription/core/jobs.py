@@ -58,7 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     beam_size: int
     word_timestamps: bool
     prefix: str = ""
-    """Words known to begin the text, which are not decoded again."""
+    """Words known to begin the text, which the decoder is held to."""
 
     def log_context(self) -> dict[str, object]:
         """What may be logged of a job."""
