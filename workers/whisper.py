@@ -94,9 +94,7 @@ class WhisperEngine:
         return [attempt.hypothesis for attempt in heard]
 
     def _fit(self, job: Job, audio: NDArray[np.float32], window: int) -> Request:
-        padded = np.zeros(window * SAMPLE_RATE, dtype=np.float32)
-        padded[: audio.size] = audio
-        features = self._model.feature_extractor(padded, padding=0)[:, : window * FRAMES_PER_SECOND]
+        features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
         tokenizer = self._tokenizer(job.language)
         prompt = [*tokenizer.sot_sequence]
         if job.kind is Kind.FINAL:
@@ -105,6 +103,19 @@ class WhisperEngine:
             prompt += [tokenizer.timestamp_begin, *tokenizer.encode(" " + job.prefix)]
         key = (job.kind, window, job.beam_size, job.language if job.word_timestamps else "")
         return Request(job, audio, key=key, features=Prepared(np.ascontiguousarray(features), window, prompt))
+
+    def _features(self, kind: Kind, audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+        """Log-mel spectrogram, shape (mels, frames).
+
+        A final's is filled up with zeros, as faster-whisper does (`pad_or_trim`): that costs fewest errors without
+        timestamps. A partial's audio is filled up with silence, which does best with them.
+        """
+        if kind is Kind.FINAL:
+            features = self._model.feature_extractor(audio)[:, :frames]
+            return np.pad(features, ((0, 0), (0, frames - features.shape[1])))
+        padded = np.zeros(frames * SAMPLE_RATE // FRAMES_PER_SECOND, dtype=np.float32)
+        padded[: audio.size] = audio
+        return self._model.feature_extractor(padded, padding=0)[:, :frames]
 
     def _generate(self, batch: list[Request]) -> list[Attempt]:
         prepared: list[Prepared] = [request.features for request in batch]
