@@ -24,7 +24,7 @@ def test_speech_is_told_from_silence_and_noise() -> None:
         vad = SileroVad()
         probabilities = [vad(window) for window in windows(pcm)]
 
-        assert (np.mean(np.array(probabilities) > 0.5) > 0.6) is expected
+        assert bool(np.mean(np.array(probabilities) > 0.5) > 0.6) is expected
         assert expected or max(probabilities) < 0.5
 
 
