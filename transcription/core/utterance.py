@@ -12,6 +12,8 @@ from transcription.core.listener import pcm_samples
 from transcription.core.stabiliser import Stabiliser
 
 STORE_MS = 100
+EVIDENCE = 0.25
+"""How full a partial's window must be for its words to count: in a second of audio Whisper hears anything."""
 SLIDE_AT = 0.5
 """How full a partial's window is when word times are asked for, to move it to a word's end."""
 
@@ -90,7 +92,8 @@ class Utterance:
         self._awaited = None
         if not isinstance(result, Transcript) or not result.text:
             return None
-        self._stabiliser.feed(result.text)
+        if result.audio_end - job.start >= EVIDENCE * self._window:
+            self._stabiliser.feed(result.text)
         text = " ".join([*self._committed, result.text])
         stable = len(self._stabiliser.stable)
         if stable and len(result.words) > stable:
