@@ -43,6 +43,7 @@ def test_all_speech_is_heard_once(runs: list[tuple[bool, int]], frame: int) -> N
                 start, pieces = happening.start, []
             case Audio(position=position, pcm=pcm):
                 assert (np.frombuffer(pcm, "<u2") == samples[position : position + len(pcm) // 2]).all()
+                assert position == (pieces[-1].position + len(pieces[-1].pcm) // 2 if pieces else start)
                 pieces.append(happening)
             case Closed(end=end):
                 assert start is not None
