@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The lists are complete, so --no-deps: torch comes without its CUDA packages (nothing here imports it).
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-.PHONY: run test check format fuzz bench docs clean
+.PHONY: run test check format bench docs clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py stt

@@ -115,12 +115,8 @@ class Capacity:
         return admission
 
     async def _admit(self, session_id: str, owner: str) -> Admission:
-        picture = _parse(await self._redis.eval(_LOAD, 0, *QUEUE_KEYS))
-        self.depth = picture.load.depth
-        if refusal := decide(picture.load, self._limits):
-            live = refusal.code is not ErrorCode.SESSION_EXISTS and await self._redis.exists(
-                f"stt:session:{session_id}"
-            )
+        if refusal := decide(await self._read_load(), self._limits):
+            live = await self._redis.exists(f"stt:session:{session_id}")
             return session_exists(session_id) if live else refusal
         answer = await self._acquire(args=[session_id, owner, LEASE_TTL_S, self._limits.max_sessions])
         match answer:
@@ -143,6 +139,11 @@ class Capacity:
         except redis.RedisError as error:
             logger.warning("A place lapses by itself, Redis cannot be reached: %s", error)
 
+    async def _read_load(self) -> ClusterLoad:
+        load = _parse(await self._redis.eval(_LOAD, 0, *QUEUE_KEYS)).load
+        self.depth = load.depth
+        return load
+
     async def _keep_renewing(self) -> None:
         while self._owned:
             await asyncio.sleep(LEASE_RENEW_S)
@@ -151,7 +152,7 @@ class Capacity:
                     for session_id, owner in self._owned.items():
                         await self._renew(args=[session_id, owner, LEASE_TTL_S], client=pipe)
                     await pipe.execute()
-                self.depth = _parse(await self._redis.eval(_LOAD, 0, *QUEUE_KEYS)).load.depth
+                await self._read_load()
             except redis.RedisError as error:
                 logger.warning("Leases cannot be renewed: %s", error)
 

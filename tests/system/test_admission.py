@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -62,18 +63,24 @@ async def test_the_limit_of_sessions_holds_across_processes(small: Stack) -> Non
     assert answer["type"] == "session_started"
 
 
-async def test_a_full_queue_refuses_with_its_figures(small: Stack) -> None:
-    """Jobs that wait and run count, whoever sent them."""
+async def refused_behind(small: Stack, jobs: int, after_s: float) -> tuple[dict[str, Any], Talker]:
+    """The refusal of a session that starts while so many finals of another wait, and that other, at its end."""
     until(lambda: not requests.get(f"{small.http_url}/health/status", timeout=5).json()["sessions"]["active"], "places")
     async with Talker(small.ws_url) as busy, Talker(small.ws_urls[1]) as late:
         await busy.start(config={"vad_enabled": False, "partial_results": False})
-        for seed in range(8):
+        for seed in range(jobs):
             await busy.ws.send(noise(0.3, seed))
             await busy.say("flush")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(after_s)
         refused = await late.start()
         await busy.say("end_session")
         await busy.until("session_ended")
+    return refused, busy
+
+
+async def test_a_full_queue_refuses_with_its_figures(small: Stack) -> None:
+    """Jobs that wait and run count, whoever sent them."""
+    refused, busy = await refused_behind(small, jobs=8, after_s=0.3)
 
     assert refused["code"] == "QUEUE_FULL"
     depth, limit = refused["message"].removeprefix("Queue full: ").split("/")
@@ -83,16 +90,7 @@ async def test_a_full_queue_refuses_with_its_figures(small: Stack) -> None:
 
 async def test_a_predicted_wait_refuses_as_congestion(small: Stack) -> None:
     """Three jobs of 400 ms before a final: over 1500 ms."""
-    until(lambda: not requests.get(f"{small.http_url}/health/status", timeout=5).json()["sessions"]["active"], "places")
-    async with Talker(small.ws_url) as busy, Talker(small.ws_urls[1]) as late:
-        await busy.start(config={"vad_enabled": False, "partial_results": False})
-        for seed in range(3):
-            await busy.ws.send(noise(0.3, seed))
-            await busy.say("flush")
-        await asyncio.sleep(0.2)
-        refused = await late.start()
-        await busy.say("end_session")
-        await busy.until("session_ended")
+    refused, _ = await refused_behind(small, jobs=3, after_s=0.2)
 
     assert refused["code"] == "QUEUE_CONGESTION"
     assert "exceeds 1500 ms" in refused["message"]

@@ -96,11 +96,6 @@ class Endpointer:
         return self._state is _State.SPEECH
 
     @property
-    def last_voiced(self) -> int:
-        """Where speech was last heard."""
-        return self._last_voiced
-
-    @property
     def keep_from(self) -> int:
         """The oldest sample that a later endpoint may still claim."""
         match self._state:

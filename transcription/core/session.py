@@ -263,8 +263,7 @@ class Session:
                     if self._utterance.speculation:
                         self._utterance.speculation = None
                         effects.append(CountSpeculation(hit=False))
-        self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
-        return effects
+        return self._storing(effects)
 
     def _maybe_partial(self, now: float) -> list[Effect]:
         utterance = self._utterance
@@ -272,9 +271,7 @@ class Session:
             return []
         if utterance.partial_awaited and now - utterance.partial_sent_at > PARTIAL_LOST_AFTER_S:
             utterance.forget_partial()
-        effects = utterance.partial(now)
-        self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
-        return effects
+        return self._storing(utterance.partial(now))
 
     def _receive_partial(self, utterance: Utterance, result: Result, now: float) -> list[Effect]:
         sent_at = utterance.partial_sent_at
@@ -343,6 +340,11 @@ class Session:
             total_segments=self._segments,
         )
         return [RecordClosed(self._reason, total_ms, self._segments, self._errors), Send(ended), Close(code)]
+
+    def _storing(self, effects: list[Effect]) -> list[Effect]:
+        """Note the audio that is now on its way to Redis."""
+        self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
+        return effects
 
     def _overflows(self, pcm: bytes) -> bool:
         """Whether too much audio is on its way to Redis to accept more."""
