@@ -79,7 +79,7 @@ def test_decide(load: ClusterLoad, refused: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("load", "expected"),
-    [(ONE, 5), (TWO, 9), (replace(ONE, running_finals=3), 2), (replace(ONE, handling_ms=600), 1)],
+    [(ONE, 5), (TWO, 10), (replace(ONE, running_finals=3), 2), (replace(ONE, handling_ms=600), 1)],
 )
 def test_so_many_may_start_at_once(load: ClusterLoad, expected: int) -> None:
     """As many as finals may come at once."""
@@ -92,7 +92,7 @@ def test_so_many_may_start_at_once(load: ClusterLoad, expected: int) -> None:
         (ClusterLoad(), 0),
         (ONE, 5),
         (replace(ONE, running_finals=5, waiting_partials=9), 5),
-        (TWO, 9),
+        (TWO, 10),
         (replace(ONE, final_cost=Cost(base_ms=1)), 20),
         (replace(ONE, handling_ms=600), 1),
     ],
