@@ -117,7 +117,8 @@ class Outbox:
                 break
             except redis.RedisError as error:
                 self.stuck = True
-                logger.warning("Audio waits, Redis does not take it: %s", error)
+                # not the error's text: it quotes the command, and that is audio
+                logger.warning("Audio waits, Redis does not take it: %s", type(error).__name__)
                 await asyncio.sleep(RETRY_S)
                 # if Redis is full these make room
                 writes += [item for item in self._waiting if isinstance(item, Delete)]

@@ -64,7 +64,8 @@ def test_a_final_s_time_is_predicted(load: ClusterLoad, more: int, expected_ms: 
         (replace(ONE, starting=5), "QUEUE_CONGESTION: Estimated latency 560 ms exceeds 500 ms"),
         (replace(ONE, handling_ms=600), None),  # nothing waits: the only way to learn that it is faster now
         (replace(ONE, handling_ms=600, starting=1), "QUEUE_CONGESTION: Estimated latency 750 ms exceeds 500 ms"),
-        (replace(ONE, handling_ms=600, running_partials=1), "QUEUE_CONGESTION: Estimated latency 725 ms exceeds 500 ms"),
+        (replace(ONE, handling_ms=600, running_partials=1),
+         "QUEUE_CONGESTION: Estimated latency 725 ms exceeds 500 ms"),
         (replace(ONE, step=4), None),
         (replace(ONE, step=5), "QUEUE_CONGESTION: The queue was full a moment ago and is draining"),
     ],

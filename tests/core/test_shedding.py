@@ -1,5 +1,6 @@
 """The steps down and back, as tables."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_burst_and_its_end() -> None:
 
     assert [to for _, to in seen] == [5, 4, 3, 2, 1, 0]
     assert tenths[0] == 10
-    assert all(20 <= later - earlier <= 22 for earlier, later in zip(tenths[1:], tenths[2:], strict=False))
+    assert all(20 <= later - earlier <= 22 for earlier, later in itertools.pairwise(tenths[1:]))
     assert tenths[1] - 30 >= 19
 
 

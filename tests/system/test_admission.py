@@ -104,6 +104,7 @@ async def test_a_predicted_wait_refuses_as_congestion(small: Stack) -> None:
 
 async def test_a_silent_client_times_out(small: Stack) -> None:
     """Nothing sent for STT_IDLE_TIMEOUT_S ends the session, reason timeout; its place is free."""
+    until(lambda: accepting(small), "room")
     async with Talker(small.ws_url) as talker:
         await talker.start(session_id="idle")
         ended = await talker.until("session_ended", patience_s=10)

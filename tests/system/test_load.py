@@ -1,4 +1,4 @@
-"""Admission under load, with real processes: two web processes, one worker or two, each with one lane of 200 ms a job."""
+"""Admission under load, with real processes: two web processes, one worker or two, one lane of 200 ms a job each."""
 
 import asyncio
 import sqlite3
@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis.asyncio
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from sttproject.supervisor import Child
 from tests.system.stack import ECHO, Stack, until
 from tests.system.talker import Talker, noise
+from transcription.capacity import Capacity
+from transcription.core.admission import Admitted, Holder, Refusal
+from transcription.core.config import Limits
 
 STREAM = {"vad_enabled": False, "partial_results": False}
 SOON_S = 2.1
@@ -137,7 +141,7 @@ async def most_admitted(stack: Stack) -> int:
 
 
 async def test_a_second_worker_doubles_the_capacity_and_its_death_halves_it(stack: Stack) -> None:
-    """What is promised, and what admission does: 1.6 to 2.0 times; both within two seconds of a change."""
+    """What is promised, and, give or take a job, what admission does: 1.6 to 2.0 times; two seconds after a change."""
     promised_by_one, admitted_by_one = status(stack)["capacity"]["estimated_max_concurrent"], await most_admitted(stack)
     worker = stack.start_worker()
     until(lambda: status(stack)["capacity"]["estimated_max_concurrent"] > promised_by_one, "the worker's share", SOON_S)
@@ -147,7 +151,7 @@ async def test_a_second_worker_doubles_the_capacity_and_its_death_halves_it(stac
     until(lambda: halved(stack, promised_by_two), "half the capacity", SOON_S)
 
     assert 1.6 <= promised_by_two / promised_by_one <= 2.0
-    assert 1.6 <= admitted_by_two / admitted_by_one <= 2.0
+    assert 1.6 * admitted_by_one <= admitted_by_two <= 2.0 * admitted_by_one + 1
 
 
 def halved(stack: Stack, capacity: int) -> bool:
@@ -189,13 +193,8 @@ async def test_sessions_are_told_of_each_step_down_and_back(stack: Stack) -> Non
 async def test_a_key_s_sessions_are_counted_across_processes(stack: Stack) -> None:
     """Its limit refuses its own sessions alone; a place given back is free at once."""
     at_rest(stack)
-    import redis.asyncio
-
-    from transcription.capacity import Capacity
-    from transcription.core.admission import Admitted, Holder, Refusal
-    from transcription.core.config import Limits
-
-    limits, mine, other = Limits(max_sessions=100), Holder("k1", "mine", 2), Holder("k2", "other", None)
+    limits = Limits(max_sessions=100, max_estimated_server_total_ms=100_000)
+    mine, other = Holder("k1", "mine", 2), Holder("k2", "other", None)
     clients = [redis.asyncio.Redis.from_url(stack.redis_url) for _ in range(2)]
     one, two = (Capacity(client, limits) for client in clients)
     answers = await asyncio.gather(*(web.admit(f"k-{i}", "x", mine) for i, web in enumerate([one, two] * 10)))
