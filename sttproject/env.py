@@ -98,6 +98,9 @@ class Env(BaseSettings):
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
+    decode_timeout_s: float = Field(
+        60.0, gt=0, description="A worker that decodes one batch for longer exits, for another to be started (s)"
+    )
     result_timeout_s: float = Field(
         20.0, gt=0, description="A final not answered is sent again after (s), over its wait in the queue"
     )

@@ -35,6 +35,10 @@ STOP_WITHIN_S = 3.5
 """For web and worker; Redis goes after them."""
 
 
+WORKED_S = 20.0
+"""A worker that ends sooner would end again."""
+
+
 class LaunchError(Exception):
     """Why the service cannot run; one sentence that says what to do."""
 
@@ -198,12 +202,17 @@ def _answers(url: str) -> bool:
 
 
 def _watch(children: list[Child], say: Callable[[str], None]) -> int:
+    """Until something ends by itself: a worker that had been at work is started again, anything else is the end."""
     while True:
-        for child in children:
-            if child.returncode is not None:
-                say(f"\n{child.name} ended by itself (exit code {child.returncode}). Its last lines:")
-                say(child.last_lines() or "(none)")
+        for i, child in enumerate(children):
+            if child.returncode is None:
+                continue
+            say(f"\n{child.name} ended by itself (exit code {child.returncode}). Its last lines:")
+            say(child.last_lines() or "(none)")
+            if child.name != "worker" or time.monotonic() - child.started_at < WORKED_S:
                 return 1
+            say("Starting another …")
+            children[i] = child.again()
         time.sleep(0.2)
 
 

@@ -21,18 +21,21 @@ from transcription.core.effects import (
     CountSpeculation,
     DiscardAudio,
     Effect,
+    Inquire,
     Overtake,
     RecordClosed,
     RecordFailedSegment,
     RecordOpened,
     RecordSegment,
+    Resend,
     Send,
     StoreAudio,
     Submit,
 )
 from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.session import Session, State
-from transcription.outbox import Append, Delete, Mark
+from transcription.outbox import Append, Delete, Mark, Restore
+from transcription.recovery import Fates
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ HANDLERS = {
     "websocket.disconnect": "websocket_disconnect",
     jobs.MESSAGE_TYPE: "result",
     "session.tick": "tick",
+    "session.fates": "fates",
 }
 
 
@@ -57,6 +61,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self.channel_layer = get_channel_layer()
         self._turn = asyncio.Lock()
         self._over = asyncio.Event()
+        self._fates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._gone = False
         self._talking = False
         self._counted = False
@@ -64,7 +69,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         try:
             self.channel_name = await self.channel_layer.new_channel()
             results = partial(self.channel_layer.receive, self.channel_name)
-            await self._serve(receive, results, _tick)
+            await self._serve(receive, results, self._fates.get, _tick)
         except asyncio.CancelledError:
             # the server stops, or the client has been gone for too long
             await self._run(self.session.fail())
@@ -129,23 +134,31 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         await self._run(self.session.shed(load.step))
         await self._run(self.session.tick(time.monotonic(), backlog_s))
 
+    async def fates(self, message: dict[str, Any]) -> None:
+        """Finals that were asked after."""
+        fates, now = message["fates"], time.monotonic()
+        for result in fates.results:
+            await self._run(self.session.receive_result(result, now))
+        await self._run(self.session.receive_loss(fates.lost, now, worker_died=False))
+        await self._run(self.session.receive_loss(fates.died, now, worker_died=True))
+
+    def _hear_fates(self, fates: Fates) -> None:
+        self._fates.put_nowait({"type": "session.fates", "fates": fates})
+
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Send(message=message):
                     await self._send(message)
-                case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
-                    key = jobs.audio_key(self.session.uid, segment_id)
-                    self.service.outbox.put(Append(key, offset, pcm, self.session.audio_stored))
                 case Submit(job=job):
                     await self._submit(job)
-                case Overtake(segment_id=segment_id, number=number):
-                    self.service.outbox.put(Mark(jobs.overtaken_key(self.session.uid, segment_id), number))
+                case Inquire(job_ids=job_ids):
+                    if not self.service.outbox.stuck:  # else they may not have been sent yet
+                        self.service.recovery.ask(job_ids, self._hear_fates)
+                case StoreAudio() | Resend() | Overtake() | DiscardAudio():
+                    self._put(effect)
                 case CountSpeculation(hit=hit):
                     metrics.speculations_total.labels("hit" if hit else "miss").inc()
-                case DiscardAudio(segment_ids=segment_ids):
-                    keys = tuple(jobs.audio_key(self.session.uid, segment_id) for segment_id in segment_ids)
-                    self.service.outbox.put(Delete(keys))
                 case Admit(session_id=session_id):
                     await self._admit(session_id)
                 case RecordOpened() | RecordSegment() | RecordFailedSegment() | RecordClosed():
@@ -155,6 +168,22 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         if self.session.talking is not self._talking:
             self._talking = self.session.talking
             metrics.talkers_active.inc(1 if self._talking else -1)
+
+    def _put(self, effect: StoreAudio | Resend | Overtake | DiscardAudio) -> None:
+        """Hand over what is for Redis."""
+        uid, outbox = self.session.uid, self.service.outbox
+        match effect:
+            case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
+                whole = partial(self.session.audio_of, segment_id)
+                outbox.put(Append(jobs.audio_key(uid, segment_id), offset, pcm, whole, self.session.audio_stored))
+            case Resend(job=job, pcm=pcm):
+                metrics.jobs_total.labels(job.kind, "resent").inc()
+                outbox.put(Restore(job.audio_key, pcm))
+                outbox.put(job)
+            case Overtake(segment_id=segment_id, number=number):
+                outbox.put(Mark(jobs.overtaken_key(uid, segment_id), number))
+            case DiscardAudio(segment_ids=segment_ids):
+                outbox.put(Delete(tuple(jobs.audio_key(uid, segment_id) for segment_id in segment_ids)))
 
     async def _send(self, message: protocol.ServerMessage) -> None:
         match message:

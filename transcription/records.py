@@ -1,19 +1,20 @@
 """The only writer of the audit records: a bounded queue and one thread, off the audio path.
 
-The database may be slow or down; transcription goes on. Records that find the queue full, or cannot be written, are
-counted as lost.
+The database may be slow or down; transcription goes on. Records wait for it; those that find the queue full, or that it
+refuses, are counted as lost.
 """
 
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 import msgspec
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error, close_old_connections, connection
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from transcription import metrics
 from transcription.core.effects import RecordClosed, RecordFailedSegment, RecordOpened, RecordSegment
@@ -22,6 +23,7 @@ from transcription.models import Segment, Session
 logger = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
+RETRY_S = 1.0
 
 Write = Callable[[], None]
 
@@ -53,14 +55,23 @@ class Recorder:
 
     def _run(self) -> None:
         while (write := self._queue.get()) is not None:
+            self._write(write)
+            metrics.records_pending.set(self._queue.qsize())
+        connection.close()
+
+    def _write(self, write: Write) -> None:
+        while True:
             try:
                 close_old_connections()
                 write()
+                return
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("Audit records wait, the database does not take them: %s", type(error).__name__)
+                time.sleep(RETRY_S)
             except (Error, ObjectDoesNotExist):
                 metrics.records_lost_total.inc()
                 logger.exception("An audit record could not be written")
-            metrics.records_pending.set(self._queue.qsize())
-        connection.close()
+                return
 
 
 def opened(uid: str, client: str, record: RecordOpened) -> Write:

@@ -15,6 +15,7 @@ from transcription.core.config import Limits, SessionConfig
 from transcription.core.session import Tools
 from transcription.outbox import Outbox
 from transcription.records import Recorder
+from transcription.recovery import Recovery
 from transcription.resampling import StreamResampler
 from transcription.vad import SileroVad
 
@@ -31,6 +32,7 @@ class Service:
     capacity: Capacity
     outbox: Outbox
     recorder: Recorder
+    recovery: Recovery
 
 
 @cache
@@ -54,4 +56,5 @@ def current() -> Service:
         capacity=Capacity(client, env.limits),
         outbox=Outbox(client, dispatch.publish),
         recorder=recorder,
+        recovery=Recovery(client),
     )

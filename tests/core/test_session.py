@@ -12,6 +12,7 @@ from transcription.core.effects import (
     Admit,
     Close,
     DiscardAudio,
+    Inquire,
     Overtake,
     RecordClosed,
     RecordFailedSegment,
@@ -526,3 +527,36 @@ def test_nothing_follows_session_ended(talk: Talk) -> None:
     talk.take(talk.session.disconnect(talk.now))
 
     assert len(talk.sent) == before
+
+
+def test_a_final_not_answered_is_asked_after_and_sent_again_with_its_audio(talk: Talk) -> None:
+    """Whoever lost the job may have lost the audio too."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    job = talk.final()
+    talk.now += 1.6
+    inquiry = talk.take(talk.session.tick(talk.now))
+    unanswered = talk.take(talk.session.tick(talk.now + 1.0))
+    talk.take(talk.session.receive_loss({job.job_id}, talk.now, worker_died=False))
+
+    assert inquiry == [Inquire((job.job_id,))]
+    assert unanswered == [], "asked not every tick"
+    assert [resent.job for resent in talk.resent] == [job]
+    assert talk.resent[0].pcm == b"".join(stored.pcm for stored in talk.stored) == talk.session.audio_of("seg-0001")
+    talk.answer(job)
+    assert talk.session.audio_of("seg-0001") == b""
+    assert talk.kinds()[-1] == "final_transcript"
+
+
+def test_a_segment_that_kills_workers_is_given_up_after_three(talk: Talk) -> None:
+    """A job that merely got lost is not counted against it."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    job = talk.final()
+    for died in (False, True, False, True, False, True):
+        talk.take(talk.session.receive_loss({job.job_id, "another's"}, talk.now, worker_died=died))
+
+    assert len(talk.resent) == 5
+    assert (talk.sent[-1].code, talk.sent[-1].segment_id) == (ErrorCode.INFERENCE_ERROR, "seg-0001")
+    assert talk.sent[-1].message == "3 workers failed on this segment"
+    assert talk.session.audio_of("seg-0001") == b""

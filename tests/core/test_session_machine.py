@@ -140,6 +140,13 @@ class SessionMachine(RuleBasedStateMachine):
         if how != "retry":
             self.answered.append(job)
 
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data(), died=st.booleans())
+    def loss(self, data: st.DataObject, died: bool) -> None:
+        """Nobody has a job any more."""
+        job = data.draw(st.sampled_from(self.waiting()))
+        self.take(self.talk.session.receive_loss({job.job_id}, self.talk.now, worker_died=died))
+
     @rule(seconds=st.sampled_from([0.1] * 6 + [1.0, 6.0, 61.0]))
     def time(self, seconds: float) -> None:
         self.talk.now += seconds
@@ -184,6 +191,15 @@ class SessionMachine(RuleBasedStateMachine):
                 if not self.vad:
                     assert start == self.covered_before(segment_id, ends)
         assert position <= self.accepted
+
+    @invariant()
+    def what_is_sent_again_is_whole(self) -> None:
+        """A final that is sent again brings all audio its job asks for, as it was stored."""
+        for effect in self.talk.resent:
+            stored = b"".join(e.pcm for e in self.talk.stored if e.segment_id == effect.job.segment_id)
+            assert effect.pcm == stored
+            assert effect.job.end is not None and len(effect.pcm) >= 2 * effect.job.end
+        self.talk.resent.clear()
 
     def ends(self) -> dict[str, int]:
         """Where each segment that was asked for ends: without speculation, its last final job says so."""

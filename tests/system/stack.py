@@ -99,6 +99,10 @@ class Stack:
         """A client of the stack's Redis."""
         return redis.Redis.from_url(self.redis_url)
 
+    def workers(self) -> set[str]:
+        """The ids of the live workers."""
+        return {worker.worker_id for worker in read_cluster(self.redis).workers}
+
     def start_redis(self) -> Child:
         """Valkey without persistence."""
         lines = ["bind 127.0.0.1", f"port {self._redis_port}", f"requirepass {self._password}", 'save ""']
@@ -108,10 +112,10 @@ class Stack:
 
     def start_worker(self) -> Child:
         """A worker with its model loaded."""
-        count = len(read_cluster(self.redis).workers)
+        before = self.workers()
         command = ["celery", "-q", "-A", "sttproject", "worker", "-P", "threads", "-c", "4", "-Q", "stt"]
         child = self._start("worker", [sys.executable, "-m", *command, "--without-gossip", "--without-mingle"])
-        until(lambda: len(read_cluster(self.redis).workers) > count, "the worker")
+        until(lambda: self.workers() - before, "the worker")
         return child
 
     def start_web(self) -> Child:
