@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -98,6 +99,12 @@ class Stack:
     def redis(self) -> redis.Redis:
         """A client of the stack's Redis."""
         return redis.Redis.from_url(self.redis_url)
+
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py prints."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, env=self.env, cwd=ROOT, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
 
     def start_redis(self) -> Child:
         """Valkey without persistence."""

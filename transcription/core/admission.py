@@ -6,6 +6,15 @@ from transcription.core.config import Limits
 from transcription.core.protocol import ErrorCode
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose session it is, where there are API keys."""
+
+    key_id: str
+    name: str
+    max_sessions: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterLoad:
     """The cluster at one moment, as read from Redis."""
@@ -74,3 +83,14 @@ def max_sessions_reached(limits: Limits) -> Refusal:
 def session_exists(session_id: str) -> Refusal:
     """The refusal of a `session_id` that is live."""
     return Refusal(ErrorCode.SESSION_EXISTS, f"Session {session_id} is already live")
+
+
+def minutes_spent(limit: int, retry_after_ms: int | None) -> Refusal:
+    """The refusal of a key that has used its minutes of the day."""
+    message = f"The API key has used its minutes of today (UTC): {limit}"
+    return Refusal(ErrorCode.QUOTA_EXCEEDED, message, retry_after_ms)
+
+
+def key_withdrawn() -> Refusal:
+    """The refusal of a key that was good when the client connected."""
+    return Refusal(ErrorCode.UNAUTHORIZED, "The API key was revoked or has expired")
