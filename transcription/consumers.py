@@ -4,13 +4,12 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
-from channels.utils import await_many_dispatch
 
 from transcription import metrics, records, service
 from transcription.core import jobs, protocol
@@ -48,15 +47,17 @@ HANDLERS = {
 
 
 class TranscriptionConsumer(AsyncWebsocketConsumer):
-    """One connection, one session. Messages are handled one at a time, so nothing here needs a lock."""
+    """One connection, one session. Messages are handled one at a time, whoever they come from."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """As Channels does, with a third source of messages: time."""
+        """As Channels does, with a third source of messages, time, and without two tasks a message."""
         self.scope, self.base_send = scope, send
         self.holder: Key | None = scope.get("holder")
         self.service = service.current()
         self.session = Session(uuid.uuid4().hex, self.service.defaults, self.service.tools, time.monotonic())
         self.channel_layer = get_channel_layer()
+        self._turn = asyncio.Lock()
+        self._over = asyncio.Event()
         self._gone = False
         self._talking = False
         self._counted = False
@@ -64,9 +65,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         try:
             self.channel_name = await self.channel_layer.new_channel()
             results = partial(self.channel_layer.receive, self.channel_name)
-            await await_many_dispatch([receive, results, _tick], self.dispatch)
-        except StopConsumer:
-            pass
+            await self._serve(receive, results, _tick)
         except asyncio.CancelledError:
             # the server stops, or the client has been gone for too long
             await self._run(self.session.fail())
@@ -74,25 +73,39 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         finally:
             await self._leave()
 
+    async def _serve(self, *sources: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            pumps = [group.create_task(self._pump(source)) for source in sources]
+            await self._over.wait()
+            for pump in pumps:
+                pump.cancel()
+
+    async def _pump(self, source: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        # no await between `dispatch` and `source`: the channel layer forgets a channel when its reader is cancelled
+        # while it waits there, and only then
+        while True:
+            message = await source()
+            async with self._turn:
+                await self.dispatch(message)
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Hand a message to its method, without Channels' database housekeeping: no handler touches the database."""
         try:
             await getattr(self, HANDLERS[message["type"]])(message)
-        except (StopConsumer, asyncio.CancelledError):
-            raise
         except Exception:
             logger.exception("A session failed", extra={"action": "session_failed", "uid": self.session.uid})
             await self._run(self.session.fail())
         if self._gone and self.session.state is State.ENDED:
-            raise StopConsumer
+            self._over.set()
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    async def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame came in."""
-        now = time.monotonic()
-        if bytes_data is None:
-            await self._run(self.session.receive_text(text_data or "", now))
+        now, audio = time.monotonic(), message.get("bytes")
+        if audio is None:
+            await self._run(self.session.receive_text(message.get("text") or "", now))
         else:
-            await self._run(self.session.receive_audio(bytes_data, now))
+            await self._run(self.session.receive_audio(audio, now))
+        await asyncio.sleep(0)  # frames that wait already would else be taken in one go, before any other session's
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The client is gone; the consumer stays until what it said is transcribed."""

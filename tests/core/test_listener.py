@@ -59,3 +59,22 @@ def test_all_speech_is_heard_once(runs: list[tuple[bool, int]], frame: int) -> N
         if speaking and windows >= 2:
             assert covered[position : position + windows * WINDOW].all()
         position += windows * WINDOW
+
+
+def test_digital_silence_costs_no_inference_between_utterances() -> None:
+    """Zeros are not shown to the VAD while nobody speaks; within an utterance they are, or its end would come early."""
+    asked: list[bytes] = []
+
+    def vad(pcm: bytes) -> float:
+        asked.append(pcm)
+        return 1.0 if any(pcm) else 0.0
+
+    listener = Listener(FAST, vad)
+    silence, voice = bytes(2 * WINDOW), b"\x00\x10" * WINDOW
+    for _ in range(5):
+        assert listener.feed(silence) == []
+    assert asked == []
+    opened = [h for _ in range(3) for h in listener.feed(voice) if isinstance(h, Opened)]
+    closed = [h for _ in range(5) for h in listener.feed(silence) if isinstance(h, Closed)]
+    assert (len(opened), len(closed)) == (1, 1)
+    assert asked == [voice] * 3 + [silence] * 3

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.fakes import FAST, Talk, transcript, with_vad
+from tests.core.fakes import FAST, HUM, Talk, transcript, with_vad
 from transcription.core.admission import Refusal
 from transcription.core.effects import (
     Admit,
@@ -470,7 +470,7 @@ def test_a_partial_outstanding_when_the_final_is_asked_for_is_overtaken(talk: Ta
     effects = []
     talk.vad.speaking = False
     for _ in range(3):
-        effects += talk.session.receive_audio(bytes(1024), talk.now)
+        effects += talk.session.receive_audio(HUM, talk.now)
 
     assert Overtake("seg-0001", 1) in effects
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import websockets
 
-from tests.system.stack import Stack
+from tests.system.stack import Stack, until
 from tests.system.talker import Talker, noise, silence, speech
 from workers.echo import echo
 
@@ -225,3 +225,20 @@ async def test_another_path_is_refused_at_the_handshake(echo_stack: Stack) -> No
         await websockets.connect(echo_stack.ws_url.replace("/ws/stt", "/ws/other"))
 
     assert refused.value.response.status_code == 403
+
+
+async def test_an_ended_session_leaves_nothing_subscribed(echo_stack: Stack) -> None:
+    """However it ends: the client waits for the end, hangs up before its final, or never starts."""
+
+    def channels() -> set[bytes]:
+        return set(echo_stack.redis.pubsub_channels("stt*"))
+
+    await asyncio.to_thread(until, lambda: not channels(), "earlier sessions' channels")
+    async with Talker(echo_stack.ws_url) as waits, Talker(echo_stack.ws_url) as hangs_up, Talker(echo_stack.ws_url):
+        for talker in (waits, hangs_up):
+            await talker.start(config={"vad_enabled": False})
+            await talker.stream(noise(1.0))
+        assert channels()
+        await waits.say("end_session")
+        await waits.until("session_ended")
+    await asyncio.to_thread(until, lambda: not channels(), "all channels to be left")

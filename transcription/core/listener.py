@@ -57,6 +57,7 @@ class Closed:
 
 Heard = Opened | Audio | Closed | Paused | Resumed
 
+DIGITAL_SILENCE = bytes(WINDOW * BYTES_PER_SAMPLE)
 _WITHOUT_VAD = VadConfig(enabled=False, threshold=0.5, min_speech_ms=0, pre_roll_ms=0)
 
 
@@ -80,7 +81,7 @@ class Listener:
         while self._buffer.end - self._processed >= WINDOW:
             window = self._buffer.slice(self._processed, self._processed + WINDOW)
             self._processed += WINDOW
-            probability = self._vad(window) if self._vad else 1.0
+            probability = self._probability(window)
             for endpoint in self._endpointer.push(probability, mean_power(window)):
                 heard += self._heard(endpoint)
         heard += self._emit(self._processed)
@@ -98,6 +99,13 @@ class Listener:
             heard = [*self._open_at(start, start, continues=False), *self._close_at(end, end, continues=False)]
         self._buffer.discard_before(end)
         return heard
+
+    def _probability(self, window: bytes) -> float:
+        if self._vad is None:
+            return 1.0
+        # a muted microphone sends zeros, and most of a telephone call is silence: not worth the model
+        muted = window == DIGITAL_SILENCE and not self._endpointer.in_speech
+        return 0.0 if muted else self._vad(window)
 
     def _heard(self, endpoint: Endpoint) -> list[Heard]:
         match endpoint:
