@@ -121,12 +121,23 @@ class Stack:
         until(lambda: len(read_cluster(self.redis).workers) > count, "the worker")
         return child
 
-    def start_web(self) -> Child:
-        """A web process that answers."""
+    def start_web(self, *options: str, **settings: str) -> Child:
+        """A web process that answers; with further options of Daphne's and settings of its own."""
         port = free_port()
-        command = ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "--application-close-timeout", "75"]
+        command = [
+            "daphne",
+            "-v",
+            "0",
+            *options,
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "--application-close-timeout",
+            "75",
+        ]
         command += ["--websocket_timeout", "-1"]
-        child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"])
+        child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"], **settings)
         until(lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process")
         self.ports.append(port)
         self.webs.append(child)
@@ -142,7 +153,7 @@ class Stack:
         self.redis.close()
         stop(reversed(self.children), 5.0)
 
-    def _start(self, name: str, argv: list[str], stdin: str = "") -> Child:
-        child = Child(name, argv, self.env, stdin=stdin)
+    def _start(self, name: str, argv: list[str], stdin: str = "", **settings: str) -> Child:
+        child = Child(name, argv, self.env | settings, stdin=stdin)
         self.children.append(child)
         return child
