@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 
 from transcription import keys
 from transcription.models import ApiKey
@@ -55,7 +54,6 @@ class ApiKeyAdmin(admin.ModelAdmin):
         else:
             request.new_token = keys.issue(obj)
 
-    @never_cache
     def _show_once(self, request: HttpRequest, key: ApiKey, token: str) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "title": "API key created", "key": key, "token": token}
         return TemplateResponse(request, "admin/transcription/apikey/created.html", context | {"opts": self.opts})
