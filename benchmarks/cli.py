@@ -15,6 +15,7 @@ from benchmarks.latency import latency, serve
 from benchmarks.model import Model
 from benchmarks.naive import naive, simulate
 from benchmarks.options import Options
+from benchmarks.paired import Variant, paired_json, paired_markdown, rounds
 from benchmarks.reporting import (
     capacity_markdown,
     floor_markdown,
@@ -24,6 +25,7 @@ from benchmarks.reporting import (
     save,
     wer_markdown,
 )
+from benchmarks.results import Run
 from benchmarks.service import launched
 from benchmarks.wer import wer
 
@@ -91,6 +93,21 @@ class Bench:
         accuracy = wer(self.options, self.pool, self.model)
         return accuracy.as_json(), wer_markdown(accuracy)
 
+    def paired(self) -> Outcome:
+        """Variants of the service in turn, at each number of talkers."""
+        o = self.options
+        results, tables = [], []
+
+        def trial(variant: Variant, talkers: int) -> Run:
+            with launched(variant.checkout or o.checkout, variant.settings) as (o.url, o.pid):
+                return serve(o, self.pool, talkers)
+
+        for talkers in o.talkers:
+            runs = rounds(o.variants, o.rounds, functools.partial(trial, talkers=talkers))
+            results.append({"talkers": talkers, "variants": paired_json(o.variants, runs)})
+            tables.append(paired_markdown(f"{talkers} talkers, ms", runs))
+        return {"paired": results}, "\n\n".join(tables)
+
     def all(self) -> Outcome:
         """Everything, one after the other."""
         outcomes = {name: getattr(self, name)() for name in ("wer", "latency", "capacity", "floor", "naive")}
@@ -99,14 +116,14 @@ class Bench:
 
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
-    name: getattr(Bench, name) for name in ("latency", "capacity", "floor", "naive", "wer", "all")
+    name: getattr(Bench, name) for name in ("latency", "capacity", "floor", "naive", "wer", "paired", "all")
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; returns the exit status."""
     options = parse(arguments)
-    if not options.launch:
+    if not options.launch or options.command == "paired":
         return run(options)
     with launched(options.checkout) as (options.url, options.pid):
         return run(options)
@@ -122,7 +139,7 @@ def run(options: Options) -> int:
         "options": options.as_json(),
         "machine": machine(),
         "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "server": None if options.command in ("floor", "naive") else observe.status(options.url),
+        "server": None if options.command in ("floor", "naive", "paired") else observe.status(options.url),
     }
     results, markdown = COMMANDS[options.command](bench)
     save(options.out, options.command, about | results, markdown)
@@ -159,6 +176,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
     add("--talkers", type=_numbers, help="numbers of talkers to run, 1,2,4; for wer, sessions at a time")
     add("--seconds", type=float, help=f"least length of a talker's session ({defaults.seconds:g})")
+    add("--variant", dest="variants", type=Variant.parse, action="append", metavar="NAME: SETTING=VALUE … @CHECKOUT",
+        help="a service that `paired` launches")  # fmt: skip
+    add("--rounds", type=int, help=f"how often each variant of `paired` runs ({defaults.rounds})")
     add("--max-talkers", type=int, help=f"where the ramp of capacity ends ({defaults.max_talkers})")
     add("--naive", action="store_true", help="capacity of the naive server instead of the service")
     add("--partial-interval-ms", type=float, help=f"between partials ({defaults.partial_interval_ms:g})")

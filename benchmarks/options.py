@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.paired import Variant
+
 
 @dataclass(slots=True)
 class Options:
@@ -33,6 +35,9 @@ class Options:
     seconds: float = 60.0
     """Least length of a talker's session."""
     partial_interval_ms: float = 300.0
+    variants: list[Variant] = field(default_factory=list)
+    """What `paired` compares."""
+    rounds: int = 3
     drain_s: float = 60.0
     """How long to wait for what is outstanding when all has been said."""
     max_talkers: int = 64
@@ -47,7 +52,11 @@ class Options:
 
     def as_json(self) -> dict[str, Any]:
         """For the report; without headers, which may hold a key, and without the machine's paths."""
-        kept = {name: value for name, value in asdict(self).items() if name not in ("headers", "out", "checkout")}
+        kept = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("headers", "out", "checkout", "variants")
+        }
         return kept | {
             "manifest": self.manifest.name,
             "model": self.model.name if self.model else None,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ STOPS_WITHIN_S = 15.0
 
 
 @contextmanager
-def launched(checkout: Path) -> Iterator[tuple[str, int]]:
+def launched(checkout: Path, settings: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
     """`manage.py stt` of a checkout on a free port, with a database of its own: its WebSocket URL and process id.
 
     Admission is out of the way (no limit refuses a talker), so that capacity is found and not configured.
@@ -34,7 +34,7 @@ def launched(checkout: Path) -> Iterator[tuple[str, int]]:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "stt"],
                 cwd=checkout,
-                env=limits | {"STT_MAX_SESSIONS": "1000"} | os.environ | own,
+                env=limits | {"STT_MAX_SESSIONS": "1000"} | os.environ | own | dict(settings or {}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -72,7 +72,9 @@ def _engine(lanes: int) -> Engine:
     from workers.whisper import WhisperEngine
 
     model = resolve(stt.whisper_model, stt.model_dir, stt.cache_dir)
-    return WhisperEngine(model, stt.device, stt.compute_type, cpu_threads=stt.cpu_threads, lanes=lanes)
+    return WhisperEngine(
+        model, stt.device, stt.compute_type, cpu_threads=stt.cpu_threads, lanes=lanes, max_batch=stt.max_batch
+    )
 
 
 def _beat(worker: Worker, client: redis.Redis) -> None:

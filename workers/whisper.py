@@ -57,8 +57,12 @@ class Attempt:
 class WhisperEngine:
     """One loaded model on one device."""
 
-    def __init__(self, model: Path, device: str, compute_type: str, *, cpu_threads: int, lanes: int) -> None:
+    def __init__(
+        self, model: Path, device: str, compute_type: str, *, cpu_threads: int, lanes: int, max_batch: int = 0
+    ) -> None:
         """Load the weights; `lanes` batches may be decoded at a time, each on `cpu_threads` threads.
+
+        `max_batch` is the most jobs a batch takes (0: `MAX_BATCH` of the device).
 
         Raises `EngineError` when the device or the compute type cannot be used.
         """
@@ -71,7 +75,7 @@ class WhisperEngine:
             raise EngineError(text, retryable=False) from error
         self.device = device
         self.compute_type = str(self._model.model.compute_type)
-        self.max_batch = MAX_BATCH[device]
+        self.max_batch = max_batch or MAX_BATCH[device]
         self._tokenizer = lru_cache(maxsize=None)(self._make_tokenizer)
         self._suppressed = get_suppressed_tokens(self._tokenizer("en"), [-1])
 
