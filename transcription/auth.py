@@ -1,4 +1,4 @@
-"""Who may connect: ASGI middleware before the WebSocket routes.
+"""Who may connect: ASGI middleware before the consumer.
 
 It refuses a handshake with 401 (no key, or none that is good), 403 (a web page from elsewhere) or 503 (the keys
 cannot be read), or puts `scope["holder"]`: the `Key`, or `None` where none is needed. What goes on has no token in it.

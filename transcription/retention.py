@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from transcription.models import Segment, Session
 
-BATCH = 1_000
+BATCH = 200
 """Sessions deleted in one transaction: web processes write in between."""
 
 

@@ -110,9 +110,9 @@ async def test_a_thousand_handshakes_without_a_good_key_let_nobody_in(guarded: S
     assert good == [101] * 6, "and the good key is let in, in every way, on both"
 
 
-@pytest.mark.parametrize("path", ["", "/", "/../ws/stt", "x", "?token="])
-async def test_nobody_without_a_key_gets_anywhere(guarded: Stack, path: str) -> None:
-    """No path goes past the door; the answer says what is missing."""
+@pytest.mark.parametrize("path", ["", "/", "?token="])
+async def test_the_answer_says_what_is_missing(guarded: Stack, path: str) -> None:
+    """Status, header and body."""
     with pytest.raises(websockets.InvalidStatus) as refused:
         await websockets.connect(guarded.ws_url + path)
     response = refused.value.response
@@ -120,6 +120,13 @@ async def test_nobody_without_a_key_gets_anywhere(guarded: Stack, path: str) -> 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="whisper-stt"'
     assert "API key" in json.loads(response.body)["error"]
+
+
+@pytest.mark.parametrize("path", ["x", "/x", "/../ws/stt", "/%2e", "//"])
+async def test_no_other_path_goes_past_the_door(guarded: Stack, key: str, path: str) -> None:
+    """With a key or without."""
+    assert await status(guarded.ws_url + path) == 403
+    assert await status(guarded.ws_url + path, **carried(key, 0)[1]) == 403
 
 
 async def test_a_browser_is_answered_our_subprotocol_and_never_its_key(guarded: Stack, key: str) -> None:
@@ -203,6 +210,20 @@ async def test_minutes_of_a_day_are_shared_by_a_key_s_sessions(guarded: Stack) -
     assert (refused["code"], refused["session_id"]) == ("QUOTA_EXCEEDED", "late")
     assert 0 < refused["retry_after_ms"] <= 24 * 3600 * 1000
     assert 0 < guarded.redis.ttl(counter) <= 2 * 24 * 3600
+
+
+async def test_sessions_of_a_key_are_counted_on_all_processes(guarded: Stack) -> None:
+    """One at a time: the second is refused elsewhere too, until the first is over."""
+    token = guarded.manage("createapikey", "single", "--max-sessions", "1")
+    async with Talker(guarded.ws_url, token) as one, Talker(guarded.ws_urls[1], token) as two:
+        await one.start()
+        refused = await two.start()
+        await one.say("end_session")
+        await one.until("session_ended")
+        started = await two.start()
+
+    assert refused["code"] == "MAX_SESSIONS_REACHED"
+    assert started["type"] == "session_started"
 
 
 async def test_a_session_is_recorded_with_its_key_and_the_name_outlives_it(guarded: Stack) -> None:

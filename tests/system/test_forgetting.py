@@ -102,7 +102,7 @@ def test_purge_deletes_what_is_older_than_the_retention(empty: Stack) -> None:
 
 
 def test_purge_goes_in_batches(empty: Stack) -> None:
-    """Three of them here."""
+    """Thirteen of them here."""
     for n in range(3):
         spoken(empty, str(n), 40, segments=2)
     with sqlite3.connect(empty.database, timeout=10) as database:
