@@ -66,7 +66,9 @@ class Keyring:
 
     @contextmanager
     def holding(self, key: Key) -> Iterator[None]:
-        """While a connection is open under a key, the key is watched."""
+        """While a connection is open under a key, just found good, the key is watched."""
+        if not self._live[key.key_id]:
+            self._barred.pop(key.key_id, None)  # of connections that are gone; minutes and expiry may be others by now
         self._live[key.key_id] += 1
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())

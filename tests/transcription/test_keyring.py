@@ -58,6 +58,19 @@ async def test_a_key_that_is_not_good_any_more_is_barred(ring: Keyring, monkeypa
     assert ring.verdict(KEY).code == "UNAUTHORIZED"
 
 
+async def test_a_verdict_does_not_outlive_the_connections_it_was_for(
+    ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tomorrow there are minutes again; but while one connection is left, another does not clear it."""
+    monkeypatch.setattr(keys, "good", lambda key_ids: {})
+    with ring.holding(KEY):
+        await ring._review()
+        with ring.holding(KEY):
+            assert ring.verdict(KEY)
+    with ring.holding(KEY):
+        assert ring.verdict(KEY) is None
+
+
 async def test_minutes_wait_for_a_redis_that_is_away_and_do_not_keep_anybody_out(ring: Keyring) -> None:
     """What was used is counted later; admission, which needs Redis too, has its own word."""
     ring.count(KEY, 40_000.4)
