@@ -1,8 +1,8 @@
 """Records one real message of each kind in docs/examples.json: `python -m docs.capture`, part of `make docs`.
 
 It runs the service as the system tests do: once with the embedded model, for what a client hears, and once with the
-echo engine, few places and short limits, for what a client is refused. Nothing in the examples is written by hand but
-what the client says.
+echo engine, few places and short limits, for what a client is refused, and once where keys are needed. Nothing in the
+examples is written by hand but what the client says.
 """
 
 import asyncio
@@ -110,6 +110,21 @@ async def refusals(stack: Stack, server: Examples, pages: Examples) -> None:
         server["INTERNAL_ERROR"] = await first.until("error")
 
 
+async def keyless(stack: Stack, server: Examples) -> None:
+    """An API key that is revoked, and one that has used its minutes."""
+    revoked, spent = stack.manage("createapikey", "acme"), stack.manage("createapikey", "acme", "--minutes-a-day", "1")
+    async with Talker(stack.ws_url, revoked) as talker:
+        await talker.start(session_id="call-4711", config=STREAM)
+        await asyncio.to_thread(stack.manage, "revokeapikey", revoked.split("_")[1])
+        server["UNAUTHORIZED"] = await talker.until("error")
+    async with Talker(stack.ws_url, spent) as talker:
+        await talker.start(config=STREAM)
+        await talker.stream(silence(61), pace=0.02)
+        await talker.until("session_ended")
+    async with Talker(stack.ws_url, spent) as talker:
+        server["QUOTA_EXCEEDED"] = await talker.start(session_id="call-4712")
+
+
 @contextmanager
 def running(settings: dict[str, str], *, worker: bool) -> Iterator[Stack]:
     """A web process and, if wanted, a worker."""
@@ -132,6 +147,8 @@ def main() -> None:
         asyncio.run(conversation(stack, server, pages))
     with running(SMALL, worker=False) as stack:
         asyncio.run(refusals(stack, server, pages))
+    with running(ECHO | {"STT_AUTH": "required"}, worker=True) as stack:
+        asyncio.run(keyless(stack, server))
     examples = {"client": CLIENT, "server": server, "pages": pages}
     EXAMPLES.write_text(json.dumps(examples, indent=2, ensure_ascii=False) + "\n")
     sys.stdout.write(f"docs/{EXAMPLES.name}: {sum(map(len, examples.values()))} examples\n")

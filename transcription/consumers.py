@@ -14,7 +14,7 @@ from channels.layers import get_channel_layer
 
 from transcription import metrics, records, service
 from transcription.core import jobs, protocol
-from transcription.core.admission import Admitted
+from transcription.core.admission import Admission, Admitted
 from transcription.core.effects import (
     Admit,
     Close,
@@ -34,8 +34,13 @@ from transcription.core.effects import (
 )
 from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.session import Session, State
+<<<<<<< HEAD
 from transcription.outbox import Append, Delete, Mark, Restore
 from transcription.recovery import Fates
+=======
+from transcription.keys import Key
+from transcription.outbox import Append, Delete, Mark
+>>>>>>> auth
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +61,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As Channels does, with a third source of messages, time, and without two tasks a message."""
         self.scope, self.base_send = scope, send
+        self.holder: Key | None = scope.get("holder")
         self.service = service.current()
         self.session = Session(uuid.uuid4().hex, self.service.defaults, self.service.tools, time.monotonic())
         self.channel_layer = get_channel_layer()
@@ -65,6 +71,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._gone = False
         self._talking = False
         self._counted = False
+        self._metered_ms = 0.0
         self._predicted: dict[str, tuple[float, float]] = {}
         try:
             self.channel_name = await self.channel_layer.new_channel()
@@ -128,11 +135,16 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 
     async def tick(self, message: dict[str, Any]) -> None:
         """Time passed."""
+        now = time.monotonic()
+        if self.holder:
+            self._meter(self.holder)
+            if refusal := self.service.keyring.verdict(self.holder):
+                await self._run(self.session.bar(refusal.code, refusal.message, now))
         load = self.service.capacity.load
         # while the outbox cannot hand jobs over none is lost: sending them again would not help
         backlog_s = math.inf if self.service.outbox.stuck else load.estimate_ms() / 1000
         await self._run(self.session.shed(load.step))
-        await self._run(self.session.tick(time.monotonic(), backlog_s))
+        await self._run(self.session.tick(now, backlog_s))
 
     async def fates(self, message: dict[str, Any]) -> None:
         """Finals that were asked after."""
@@ -211,7 +223,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self.service.outbox.put(job)
 
     async def _admit(self, session_id: str) -> None:
-        admission = await self.service.capacity.admit(session_id, self.session.uid, self.scope.get("holder"))
+        admission: Admission | None = await self.service.keyring.refusal(self.holder) if self.holder else None
+        if admission is None:
+            admission = await self.service.capacity.admit(session_id, self.session.uid, self.holder)
         metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
         if isinstance(admission, Admitted):
             await self.channel_layer.group_add(jobs.group_name(self.session.uid), self.channel_name)
@@ -225,16 +239,24 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         match effect:
             case RecordOpened():
                 client = (self.scope.get("client") or [""])[0]
-                submit(records.opened(uid, client, effect))
+                submit(records.opened(uid, client, self.holder, effect))
                 logger.info("session opened", extra={"action": "session_opened", "uid": uid})
             case RecordSegment() | RecordFailedSegment():
                 submit(records.segment(uid, effect))
             case RecordClosed(reason=reason):
                 submit(records.closed(uid, effect))
+                if self.holder:
+                    self._meter(self.holder)
                 metrics.sessions_total.labels(reason).inc()
                 metrics.audio_seconds_total.inc(effect.total_audio_ms / 1000)
                 logger.info("session closed: %s", reason, extra={"action": "session_closed", "uid": uid})
                 await self._leave()
+
+    def _meter(self, holder: Key) -> None:
+        """Put the audio accepted since the last time on the key's account."""
+        audio_ms = self.session.audio_ms
+        self.service.keyring.count(holder, audio_ms - self._metered_ms)
+        self._metered_ms = audio_ms
 
     async def _leave(self) -> None:
         """Give back the session's place; before `session_ended`, so that the client may use the name again."""

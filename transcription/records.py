@@ -13,12 +13,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from transcription import metrics
+from transcription.core.admission import Holder
 from transcription.core.effects import RecordClosed, RecordFailedSegment, RecordOpened, RecordSegment
-from transcription.models import Segment, Session
+from transcription.models import ApiKey, Segment, Session
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +76,10 @@ class Recorder:
                 return
 
 
-def opened(uid: str, client: str, record: RecordOpened) -> Write:
+def opened(uid: str, client: str, holder: Holder | None, record: RecordOpened) -> Write:
     """A session has begun."""
     started_at = datetime.now(UTC)
-    return lambda: _open(uid, client, record, started_at)
+    return lambda: _open(uid, client, holder, record, started_at)
 
 
 def segment(uid: str, record: RecordSegment | RecordFailedSegment) -> Write:
@@ -92,11 +94,13 @@ def closed(uid: str, record: RecordClosed) -> Write:
     return lambda: _close(uid, record, ended_at)
 
 
-def _open(uid: str, client: str, record: RecordOpened, started_at: datetime) -> None:
+def _open(uid: str, client: str, holder: Holder | None, record: RecordOpened, started_at: datetime) -> None:
     Session.objects.create(
         uid=uid,
         session_id=record.session_id,
         client=client,
+        api_key=ApiKey.objects.filter(pk=holder.key_id).first() if holder else None,  # it may be deleted already
+        api_key_name=holder.name if holder else "",
         language=record.config.language,
         sample_rate=record.config.sample_rate,
         config=asdict(record.config),
@@ -111,11 +115,11 @@ def _add_segment(uid: str, record: RecordSegment | RecordFailedSegment, created_
             fields = {
                 "start_ms": final.audio_start_ms,
                 "duration_ms": final.audio_duration_ms,
-                "text": final.text,
                 "confidence": final.confidence,
-                "words": msgspec.to_builtins(final.words),
                 "timing": msgspec.to_builtins(final.timing),
             }
+            if settings.STT.store_transcripts:
+                fields |= {"text": final.text, "words": msgspec.to_builtins(final.words)}
             segment_id = final.segment_id
         case RecordFailedSegment(segment_id=segment_id):
             fields = {"start_ms": record.start_ms, "duration_ms": record.duration_ms, "failure": record.reason}

@@ -1,11 +1,13 @@
 """Service info, probes and metrics. Sync views: Django runs each in a thread, away from the sockets."""
 
 from collections.abc import Callable
+from functools import wraps
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
@@ -15,6 +17,24 @@ from transcription.core.config import Limits
 from transcription.core.load import estimated_max_concurrent
 
 VERSION = "0.1.0"
+
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def behind_token(view: View) -> View:
+    """With `STT_STATUS_TOKEN` set, a view answers those who send it as a bearer token, and others 401."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        wanted = f"Bearer {settings.STT.status_token}".encode()
+        given = request.headers.get("Authorization", "").encode()
+        if settings.STT.status_token and not constant_time_compare(given, wanted):
+            message = "Expected Authorization: Bearer <STT_STATUS_TOKEN>"
+            return JsonResponse({"error": message}, status=401, headers={"WWW-Authenticate": "Bearer"})
+        return view(request)
+
+    return guarded
 
 
 @require_safe
@@ -52,6 +72,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+@behind_token
 def status(request: HttpRequest) -> JsonResponse:
     """The cluster at this moment; 503 when Redis cannot be reached."""
     try:
@@ -62,6 +83,7 @@ def status(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+@behind_token
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus exposition of this process, the cluster and its workers."""
     return ExportToDjangoView(request)

@@ -516,6 +516,34 @@ def test_a_fault_ends_the_session_without_details(talk: Talk) -> None:
     assert talk.session.fail() == []
 
 
+def test_a_holder_that_may_not_go_on_is_told_and_what_it_said_is_answered(talk: Talk) -> None:
+    """The error first, then the open speech's final, session_ended with reason error, close 1008."""
+    talk.windows(6, speaking=True)
+    talk.take(talk.session.bar(ErrorCode.QUOTA_EXCEEDED, "spent", talk.now))
+    told = talk.sent[-2:]
+    heard = talk.session.audio_ms
+    talk.windows(3, speaking=True)
+    before = len(talk.sent)
+    effects = talk.take(talk.session.receive_result(transcript(talk.final()), talk.now))
+
+    assert (told[0].code, told[0].session_id, told[0].segment_id) == (ErrorCode.QUOTA_EXCEEDED, "s", None)
+    assert talk.session.audio_ms == heard, "nothing more is heard"
+    assert [message.__struct_config__.tag for message in talk.sent[before:]] == ["final_transcript", "session_ended"]
+    assert talk.sent[-1].reason is EndReason.ERROR
+    assert effects[-1] == Close(CloseCode.POLICY_VIOLATION)
+    assert talk.session.bar(ErrorCode.QUOTA_EXCEEDED, "spent", talk.now) == []
+
+
+def test_a_holder_that_may_not_go_on_cannot_start() -> None:
+    """Before a session there is nothing to wait for."""
+    talk = Talk()
+    effects = talk.take(talk.session.bar(ErrorCode.UNAUTHORIZED, "revoked", talk.now))
+    talk.text('{"type": "start_session"}')
+
+    assert [message.code for message in talk.sent] == [ErrorCode.UNAUTHORIZED]
+    assert effects[-1] == Close(CloseCode.POLICY_VIOLATION)
+
+
 def test_nothing_follows_session_ended(talk: Talk) -> None:
     """Whatever happens after the end is ignored."""
     talk.text('{"type": "cancel"}')

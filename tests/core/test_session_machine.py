@@ -165,6 +165,11 @@ class SessionMachine(RuleBasedStateMachine):
             self.take(self.talk.session.fail())
 
     @rule()
+    def bar(self) -> None:
+        if self.accepted > 20_000:
+            self.take(self.talk.session.bar(ErrorCode.UNAUTHORIZED, "revoked", self.talk.now))
+
+    @rule()
     def disconnect(self) -> None:
         if self.accepted > 20_000:
             self.gone = True
@@ -277,7 +282,8 @@ class SessionMachine(RuleBasedStateMachine):
             return
         closed = [e for e in self.effects if isinstance(e, RecordClosed)]
         assert any(isinstance(e, Close) for e in self.effects) or not closed or self.gone
-        if closed and closed[0].reason in (EndReason.COMPLETED, EndReason.TIMEOUT, EndReason.DISCONNECTED):
+        faults = [m for m in self.talk.sent if isinstance(m, Error) and m.code is ErrorCode.INTERNAL_ERROR]
+        if closed and closed[0].reason is not EndReason.CANCELLED and not faults:
             asked = {job.segment_id for job in self.talk.jobs if job.kind is Kind.FINAL}
             told = {e.final.segment_id for e in self.effects if isinstance(e, RecordSegment)}
             told |= {e.segment_id for e in self.effects if isinstance(e, RecordFailedSegment)}

@@ -91,3 +91,14 @@ def memory_full(share: float) -> Refusal:
 def session_exists(session_id: str) -> Refusal:
     """The refusal of a `session_id` that is live."""
     return Refusal(ErrorCode.SESSION_EXISTS, f"Session {session_id} is already live")
+
+
+def minutes_spent(limit: int, retry_after_ms: int | None) -> Refusal:
+    """The refusal of a key that has used its minutes of the day."""
+    message = f"The API key has used its minutes of today (UTC): {limit}"
+    return Refusal(ErrorCode.QUOTA_EXCEEDED, message, retry_after_ms)
+
+
+def key_withdrawn() -> Refusal:
+    """The refusal of a key that was good when the client connected."""
+    return Refusal(ErrorCode.UNAUTHORIZED, "The API key was revoked or has expired")

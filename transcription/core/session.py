@@ -88,6 +88,7 @@ class Session:
         self._segments = 0
         self._errors = 0
         self._reason = EndReason.COMPLETED
+        self._close_code = CloseCode.NORMAL
         self._ledger = Ledger(defaults.result_timeout_s, defaults.max_final_wait_s)
         self._listener: Listener | None = None
         self._resampler: Resampler | None = None
@@ -97,6 +98,11 @@ class Session:
     def talking(self) -> bool:
         """Whether an utterance is open."""
         return self._utterance is not None
+
+    @property
+    def audio_ms(self) -> float:
+        """Audio accepted."""
+        return ms_from_samples(self._received, self.config.sample_rate)
 
     # What the client does
 
@@ -236,6 +242,18 @@ class Session:
                 return [*again, *([Inquire(unsure)] if unsure else []), *self._release()]
         return []
 
+    def bar(self, code: ErrorCode, message: str, now: float) -> list[Effect]:
+        """Its holder may not go on: the client is told and heard no more; what it said before is still answered."""
+        match self.state:
+            case State.CONNECTED | State.STARTING:
+                self.state = State.ENDED
+                return [self._error(code, message), Close(CloseCode.POLICY_VIOLATION)]
+            case State.STREAMING:
+                self._close_code = CloseCode.POLICY_VIOLATION
+                self._misplaced_audio = True  # it has been told why nothing is heard
+                return [self._error(code, message), *self._end(EndReason.ERROR, now)]
+        return []
+
     def fail(self) -> list[Effect]:
         """The shell met a fault: tell the client, without details, and end."""
         if self.state is State.ENDED:
@@ -357,7 +375,7 @@ class Session:
         return effects + self._finish_if_drained()
 
     def _finish_if_drained(self) -> list[Effect]:
-        return self._finish(CloseCode.NORMAL) if self.state is State.ENDING and not len(self._ledger) else []
+        return self._finish(self._close_code) if self.state is State.ENDING and not len(self._ledger) else []
 
     def _abandon(self, reason: EndReason, code: CloseCode) -> list[Effect]:
         open_segment = (self._utterance.segment_id,) if self._utterance else ()
@@ -368,7 +386,7 @@ class Session:
     def _finish(self, code: CloseCode) -> list[Effect]:
         assert self.session_id
         self.state = State.ENDED
-        total_ms = ms_from_samples(self._received, self.config.sample_rate)
+        total_ms = self.audio_ms
         ended = protocol.SessionEnded(
             session_id=self.session_id,
             reason=self._reason,
