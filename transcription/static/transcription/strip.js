@@ -2,7 +2,8 @@
 
 const BAR = 3; // pixels, gap included
 const FRAMES_A_BAR = 3;
-const QUIET = -60; // dBFS, the chart's floor
+const FULL = -8; // dBFS that fill the chart
+const CURVE = 36; // dB a factor of ten in height: between amplitude (20) and a flat line
 const SLOW_MS = 500; // between drawings where motion is unwanted
 
 export class Strip {
@@ -51,9 +52,8 @@ export class Strip {
     const shown = Math.ceil(width / BAR);
     for (let bar = last - shown; bar < last; bar++) {
       const from = bar * FRAMES_A_BAR;
-      const level = bar < 0 ? QUIET : Math.max(...levels.slice(from, from + FRAMES_A_BAR));
-      const loud = Math.max(0, Math.min(1, 1 - level / QUIET));
-      const tall = Math.max(2, loud * height);
+      const level = bar < 0 ? -Infinity : Math.max(...levels.slice(from, from + FRAMES_A_BAR));
+      const tall = Math.max(2, Math.min(1, 10 ** ((level - FULL) / CURVE)) * height);
       pen.fillStyle = bar >= 0 && spoken.some(([start, end]) => from >= start && from < end) ? speech : quiet;
       pen.fillRect(width - (last - bar) * BAR, (height - tall) / 2, BAR - 1, tall);
     }

@@ -14,6 +14,7 @@ export function txt(finals) {
 /** SubRip: cues of at most two lines, cut between words where their times are known. */
 export function srt(finals) {
   return finals
+    .filter((final) => final.text)
     .flatMap(cues)
     .map(({ start, end, text }, i) => `${i + 1}\n${stamp(start)} --> ${stamp(end)}\n${lines(text)}\n`)
     .join("\n");
