@@ -5,7 +5,7 @@ import { Timeline } from "./timeline.js";
 
 /**
  * Tells `on.phase(name)` ("connecting", "live", "finishing", "idle"), `on.vad(speaking)`, `on.partial(message)`,
- * `on.final(message, latency)`, `on.trouble(name)` ("slow", "lostSegment").
+ * `on.final(message, latency)`, `on.trouble(name, segment_id)` ("slow", "lostSegment").
  */
 export class Conversation {
   timeline = new Timeline();
@@ -67,7 +67,7 @@ export class Conversation {
           this.#on.trouble("slow");
         } else if (segment_id) {
           this.timeline.final(segment_id, performance.now());
-          this.#on.trouble("lostSegment");
+          this.#on.trouble("lostSegment", segment_id);
         }
       },
     };

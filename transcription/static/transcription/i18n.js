@@ -27,8 +27,7 @@ export function translate() {
 
 /** 1.24 s, 1,24 s; below a second 240 ms. */
 export function duration(ms) {
-  const [value, unit, digits] = ms < 1000 ? [ms, "millisecond", 0] : [ms / 1000, "second", 2];
-  return new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: digits }).format(value);
+  return ms < 1000 ? `${Math.round(ms)}\u00a0ms` : `${seconds(ms / 1000)}\u00a0s`;
 }
 
 export function percent(share) {

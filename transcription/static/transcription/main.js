@@ -43,7 +43,10 @@ async function converse(source) {
     },
     partial: (message) => view.showPartial(message, lang),
     final: (message, latency) => add(message, latency, lang),
-    trouble: (name) => notice.show(name),
+    trouble: (name, segment) => {
+      notice.show(name);
+      if (segment) view.dropPartial(segment);
+    },
   });
   strip.follow(current.timeline);
   const ticking = setInterval(elapse, 250);
@@ -58,8 +61,7 @@ async function converse(source) {
     strip.rest();
     offset += current.timeline.ms / 1000;
     current = null;
-    view.dropPartial();
-    view.showAll(transcript);
+    view.settle();
   }
 }
 
@@ -163,13 +165,20 @@ $("clear").addEventListener("click", () => {
 });
 for (const button of document.querySelectorAll(".tongues button")) button.addEventListener("click", () => say(button.value));
 
+function dragged(name, hear) {
+  addEventListener(name, (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    hear(event);
+    document.body.classList.toggle("dropping", over > 0);
+  });
+}
+
 let over = 0; // elements a dragged file is over
-addEventListener("dragenter", () => document.body.classList.toggle("dropping", ++over > 0));
-addEventListener("dragleave", () => document.body.classList.toggle("dropping", --over > 0));
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dropping");
+dragged("dragenter", () => (over += 1));
+dragged("dragleave", () => (over -= 1));
+dragged("dragover", () => {});
+dragged("drop", (event) => {
   over = 0;
   open(event.dataTransfer.files[0]);
 });

@@ -46,9 +46,10 @@ export class Microphone {
   async start(send) {
     const framer = new Framer(send);
     const resampler = new Resampler(this.#context.sampleRate, RATE);
-    const capture = new AudioWorkletNode(this.#context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    const capture = new AudioWorkletNode(this.#context, "capture", { channelCount: 1, channelCountMode: "explicit" });
     capture.port.onmessage = ({ data }) => framer.push(resampler.push(data));
-    this.#context.createMediaStreamSource(this.#stream).connect(capture);
+    // its output is silence; not every browser runs a node that leads nowhere
+    this.#context.createMediaStreamSource(this.#stream).connect(capture).connect(this.#context.destination);
     await new Promise((resolve) => {
       this.#ended = resolve;
       this.#stream.getAudioTracks()[0].onended = () => {
@@ -64,6 +65,7 @@ export class Microphone {
   stop() {
     this.#ended?.();
     this.#stream?.getTracks().forEach((track) => track.stop());
-    if (this.#context?.state !== "closed") this.#context?.close();
+    this.#context?.close();
+    this.#context = null;
   }
 }

@@ -37,11 +37,19 @@ export function showFinal(final) {
   keepInSight(item);
 }
 
-/** Everything again, in another language of the page or after clearing. */
+/** Everything again: in another language of the page, or after clearing. */
 export function showAll(transcript) {
+  const open = [...finals.querySelectorAll("details")].map((details) => details.open);
   finals.replaceChildren(...transcript.map(render));
-  empty.hidden = Boolean(transcript.length + pending.childElementCount);
+  finals.querySelectorAll("details").forEach((details, i) => (details.open = open[i]));
   legend.hidden = !transcript.some((final) => final.words.length);
+  empty.hidden = finals.childElementCount + pending.childElementCount > 0;
+}
+
+/** Nothing more comes for now. */
+export function settle() {
+  dropPartial();
+  empty.hidden = finals.childElementCount > 0;
 }
 
 function render(final) {
@@ -96,9 +104,8 @@ function table(words, lang) {
 
 /** Follows the text, unless the reader has gone elsewhere. */
 function keepInSight(element) {
-  const { scrollHeight, clientHeight, scrollTop } = document.documentElement;
-  const below = scrollHeight - clientHeight - scrollTop;
-  if (below < element.offsetHeight + 160) scrollTo({ top: scrollHeight });
+  const { top } = element.getBoundingClientRect();
+  if (top > 0 && top < innerHeight + element.offsetHeight) element.scrollIntoView({ block: "nearest" });
 }
 
 function make(tag, properties, ...children) {
