@@ -1,5 +1,6 @@
 """The page's modules that compute, called in the browser one by one."""
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.recordings import stereo
 from tests.system.stack import Stack
+from tests.system.talker import speech
 
 RATE = 16_000
 MODULES = "/static/transcription"
@@ -84,6 +87,27 @@ def test_frames_are_20_ms_of_pcm(call: Callable[..., Any]) -> None:
     assert frames[0][1] == pytest.approx(-6.02, abs=0.01)
     assert frames[1][0] == [32767, -32767, 0]
     assert len(frames) == 2
+
+
+def test_a_recording_waits_for_the_service(call: Callable[..., Any]) -> None:
+    """Nothing is sent while finals are awaited or bytes pile up; then all of it, in its order, mixed down."""
+    body = """
+        const bytes = Uint8Array.from(atob(a), (c) => c.charCodeAt(0)), sent = [];
+        const recording = new m.Recording(new File([bytes], "a.flac"));
+        let polls = 0, early = 0;
+        await recording.open();
+        await recording.start(
+            (frame) => { early += polls <= 6; sent.push(...frame); },
+            () => ({finals: ++polls <= 3 ? 3 : 0, bytes: polls <= 6 ? 100_000 : 0}));
+        return [early, sent];
+    """
+    early, sent = call("recording", body, base64.b64encode(stereo("s18_pf_dora")).decode())
+    wanted = np.frombuffer(speech("s18_pf_dora"), "<i2") / 2
+    heard = np.array(sent)[4_800 : 4_800 + len(wanted)]
+
+    assert early == 0
+    assert np.corrcoef(wanted, heard)[0, 1] > 0.99
+    assert np.std(heard) == pytest.approx(np.std(wanted), rel=0.05)
 
 
 def word(text: str, start: float, end: float) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 export const RATE = 16000;
 export const FRAME_MS = 20;
-const SAMPLES = (RATE * FRAME_MS) / 1000;
+export const SAMPLES = (RATE * FRAME_MS) / 1000; // a frame
 
 /** Cuts a stream of samples (-1 to 1) into frames: calls back with an Int16Array and its level in dBFS. */
 export class Framer {

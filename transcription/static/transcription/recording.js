@@ -1,6 +1,6 @@
 // A recording as a source of frames, at a pace the service takes.
 
-import { FRAME_MS, Framer, RATE } from "./frames.js";
+import { FRAME_MS, Framer, RATE, SAMPLES } from "./frames.js";
 
 const PACE = 4; // times real time, until the service asks for less
 const MOST_AT_ONCE_MS = 1000; // after a pause, such as in a tab that is not looked at
@@ -40,20 +40,22 @@ export class Recording {
 
   /** Sends frames to its end, or until it is stopped. `waiting` tells what it waits for: {bytes, finals}. */
   async start(send, waiting) {
-    const frames = [];
-    const framer = new Framer((frame, level) => frames.push([frame, level]));
-    framer.push(this.#samples);
-    framer.flush();
+    const framer = new Framer(send);
     let credit = 0;
-    for (let next = 0, before = performance.now(); next < frames.length && !this.#stopped; ) {
+    let before = performance.now();
+    let next = 0;
+    while (next < this.#samples.length && !this.#stopped) {
       await new Promise((resolve) => setTimeout(resolve, WAKE_MS));
       const now = performance.now();
       credit = Math.min(credit + this.#pace * (now - before), MOST_AT_ONCE_MS);
       before = now;
       const { bytes, finals } = waiting();
       if (bytes > MOST_UNSENT || finals > 2) continue;
-      for (; credit >= FRAME_MS && next < frames.length; credit -= FRAME_MS) send(...frames[next++]);
+      for (; credit >= FRAME_MS && next < this.#samples.length; credit -= FRAME_MS, next += SAMPLES) {
+        framer.push(this.#samples.subarray(next, next + SAMPLES));
+      }
     }
+    framer.flush();
   }
 
   stop() {

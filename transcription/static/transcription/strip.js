@@ -4,6 +4,7 @@ const BAR = 3; // pixels, gap included
 const FRAMES_A_BAR = 3;
 const FULL = -8; // dBFS that fill the chart
 const CURVE = 36; // dB a factor of ten in height: between amplitude (20) and a flat line
+const UTTERANCES = 16; // more than fit on the chart
 const SLOW_MS = 500; // between drawings where motion is unwanted
 
 export class Strip {
@@ -50,11 +51,12 @@ export class Strip {
     const { levels = [], speech: spoken = [] } = this.#timeline ?? {};
     const last = Math.floor(levels.length / FRAMES_A_BAR);
     const shown = Math.ceil(width / BAR);
+    const recent = spoken.slice(-UTTERANCES);
     for (let bar = last - shown; bar < last; bar++) {
       const from = bar * FRAMES_A_BAR;
       const level = bar < 0 ? -Infinity : Math.max(...levels.slice(from, from + FRAMES_A_BAR));
       const tall = Math.max(2, Math.min(1, 10 ** ((level - FULL) / CURVE)) * height);
-      pen.fillStyle = bar >= 0 && spoken.some(([start, end]) => from >= start && from < end) ? speech : quiet;
+      pen.fillStyle = bar >= 0 && recent.some(([start, end]) => from >= start && from < end) ? speech : quiet;
       pen.fillRect(width - (last - bar) * BAR, (height - tall) / 2, BAR - 1, tall);
     }
   }
