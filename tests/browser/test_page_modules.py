@@ -98,7 +98,7 @@ def test_a_recording_waits_for_the_service(call: Callable[..., Any]) -> None:
         await recording.open();
         await recording.start(
             (frame) => { early += polls <= 6; sent.push(...frame); },
-            () => ({finals: ++polls <= 3 ? 3 : 0, bytes: polls <= 6 ? 100_000 : 0}));
+            () => ({finals: ++polls <= 3 ? 3 : 0, bytes: polls > 3 && polls <= 6 ? 100_000 : 0}));
         return [early, sent];
     """
     early, sent = call("recording", body, base64.b64encode(stereo("s18_pf_dora")).decode())
