@@ -226,6 +226,7 @@ def _banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> st
 ────────────────────────────────────────────────────────────────────────
   Whisper STT is ready.{profile}
 
+  Page        http://{address}:{stt.port}/   (open it in a browser and talk)
   WebSocket   ws://{address}:{stt.port}/ws/stt   (listening on {stt.host})
   Status      http://{address}:{stt.port}/health/status
   Admin       http://{address}:{stt.port}/admin/   (first: python manage.py createsuperuser)

@@ -34,13 +34,9 @@ from transcription.core.effects import (
 )
 from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.session import Session, State
-<<<<<<< HEAD
+from transcription.keys import Key
 from transcription.outbox import Append, Delete, Mark, Restore
 from transcription.recovery import Fates
-=======
-from transcription.keys import Key
-from transcription.outbox import Append, Delete, Mark
->>>>>>> auth
 
 logger = logging.getLogger(__name__)
 

@@ -66,13 +66,14 @@ class Recorder:
             try:
                 close_old_connections()
                 write()
-                return
             except (OperationalError, InterfaceError) as error:
                 logger.warning("Audit records wait, the database does not take them: %s", type(error).__name__)
                 time.sleep(RETRY_S)
             except (Error, ObjectDoesNotExist):
                 metrics.records_lost_total.inc()
                 logger.exception("An audit record could not be written")
+                return
+            else:
                 return
 
 

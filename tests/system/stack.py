@@ -100,17 +100,15 @@ class Stack:
         """A client of the stack's Redis."""
         return redis.Redis.from_url(self.redis_url)
 
-<<<<<<< HEAD
     def workers(self) -> set[str]:
         """The ids of the live workers."""
         return {worker.worker_id for worker in read_cluster(self.redis).workers}
-=======
+
     def manage(self, *arguments: str) -> str:
         """What a command of manage.py prints."""
         command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(command, env=self.env, cwd=ROOT, check=True, capture_output=True, text=True)
         return done.stdout.strip()
->>>>>>> auth
 
     def start_redis(self) -> Child:
         """Valkey without persistence."""
