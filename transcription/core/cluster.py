@@ -26,9 +26,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     audio_s: float = 0.0
     """How long the audio of a request usually is."""
 
+    @property
+    def each_ms(self) -> float:
+        """Each request of the usual length."""
+        return self.request_ms + self.audio_ms * self.audio_s
+
     def batch_ms(self, requests: float = 1.0) -> float:
         """A batch of so many requests of the usual length."""
-        return self.base_ms + requests * (self.request_ms + self.audio_ms * self.audio_s)
+        return self.base_ms + requests * self.each_ms
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
