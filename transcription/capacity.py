@@ -305,7 +305,7 @@ def _parse(answer: Any) -> Cluster:
         max_batch=max((worker.max_batch for worker in workers), default=1),
         partial_cost=_mean_cost([worker.partial_cost for worker in workers]),
         final_cost=_mean_cost([worker.final_cost for worker in workers]),
-        handling_ms=_mean([worker.handling_ms for worker in workers]),
+        handling_ms=_mean([worker.handling_ms for worker in workers if worker.handling_ms]),
         avg_partial_ms=_mean([worker.avg_partial_ms for worker in workers]),
         avg_final_ms=_mean([worker.avg_final_ms for worker in workers]),
         memory=used / most if most else 0.0,
