@@ -35,8 +35,6 @@ Admission = Admitted | Refusal
 
 NO_WORKER_RETRY_MS = 2_000
 FULL_RETRY_MS = 1_000
-NO_END_MS = 60_000.0
-"""What is told of a wait without end."""
 MEMORY_FULL = 0.9
 """Share of Redis' memory from which nobody new gets in: the rest is for the audio and the jobs of those inside."""
 
@@ -78,7 +76,7 @@ def most_sessions(load: ClusterLoad, limits: Limits) -> int:
 def congested(load: ClusterLoad, limits: Limits) -> Refusal:
     """The refusal of a session whose finals would take too long."""
     limit = limits.max_estimated_server_total_ms
-    estimate = max(load.estimate_ms(load.starting), min(load.idle_ms + load.tail_ms(load.sessions + 1), NO_END_MS))
+    estimate = max(load.estimate_ms(load.starting), load.idle_ms + load.tail_ms(load.sessions + 1))
     if estimate > limit:
         message = f"Estimated latency {estimate:.0f} ms exceeds {limit:.0f} ms"
     else:

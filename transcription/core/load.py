@@ -19,6 +19,8 @@ from transcription.core.config import Limits
 MOST_FINALS = 100_000
 """More are never counted with."""
 RARE = 0.05
+NO_END_MS = 60_000.0
+"""A wait that only grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +101,10 @@ class ClusterLoad:
         rate = min(self.final_rate / self.settled, most) * sessions
         share = rate * self.final_cost.batch_ms(self.max_batch) / 1000 / (self.max_batch * self.lanes)
         if share >= 1:
-            return math.inf
+            return NO_END_MS
         if share <= RARE:
             return 0.0
-        return self.final_cost.batch_ms() * math.log(share / RARE) / (2 * self.lanes * (1 - share))
+        return min(self.final_cost.batch_ms() * math.log(share / RARE) / (2 * self.lanes * (1 - share)), NO_END_MS)
 
     def sessions_within(self, limit_ms: float, most: int) -> int:
         """How many sessions, of `most`, may be inside before their finals take longer than `limit_ms`."""
