@@ -42,7 +42,8 @@ SMALL = ECHO | {
     "STT_MAX_SESSIONS": "2",
     "STT_MAX_QUEUE_DEPTH": "4",
     "STT_ECHO_DECODE_MS": "400",
-    "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1500",
+    "STT_LANES": "1",
+    "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1200",
     "STT_RESULT_TIMEOUT_S": "2",
 }
 STREAM = {"vad_enabled": False, "partial_results": False}
@@ -78,8 +79,8 @@ async def conversation(stack: Stack, server: Examples, pages: Examples) -> None:
     server["partial_transcript"] = talker.of("partial_transcript")[-1]
 
 
-async def busy(stack: Stack, jobs: int) -> dict[str, Any]:
-    """The answer to a start while so many jobs wait and run."""
+async def busy(stack: Stack, jobs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The answer to a start while so many jobs wait and run, and what those inside are told."""
     async with Talker(stack.ws_url) as talker, Talker(stack.ws_url) as late:
         await talker.start(config=STREAM)
         for seed in range(jobs):
@@ -89,15 +90,18 @@ async def busy(stack: Stack, jobs: int) -> dict[str, Any]:
         refused = await late.start(session_id="call-4712")
         await say(talker, "end_session")
         await talker.until("session_ended")
-    return refused
+    calm = f"{stack.http_url}/health/status"
+    while not (await asyncio.to_thread(requests.get, calm, timeout=10)).json()["accepting_requests"]:
+        await asyncio.sleep(0.2)
+    return refused, talker.of("status")[0]
 
 
 async def refusals(stack: Stack, server: Examples, pages: Examples) -> None:
     """Everything that goes wrong, made to."""
     pages["/health/ready, 503"] = requests.get(f"{stack.http_url}/health/ready", timeout=10).json()
     worker = stack.start_worker()
-    server["QUEUE_CONGESTION"] = await busy(stack, jobs=3)
-    server["QUEUE_FULL"] = await busy(stack, jobs=7)
+    server["QUEUE_CONGESTION"], server["status"] = await busy(stack, jobs=3)
+    server["QUEUE_FULL"], _ = await busy(stack, jobs=7)
     async with Talker(stack.ws_url) as first, Talker(stack.ws_url) as second, Talker(stack.ws_url) as third:
         await first.start(session_id="call-4711", config=STREAM)
         await second.start(session_id="call-4712", config=STREAM)

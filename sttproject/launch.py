@@ -28,6 +28,7 @@ EMBEDDED_PROFILE: dict[str, object] = {
     "compute_type": "int8",
     "max_estimated_server_total_ms": 6000.0,
     "result_timeout_s": 60.0,
+    "max_final_wait_s": 240.0,
 }
 """What a machine without CUDA gets where nothing else is set."""
 

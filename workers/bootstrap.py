@@ -114,6 +114,7 @@ def _beat(worker: Worker, client: redis.Redis) -> None:
             partial_cost=worker.costs[Kind.PARTIAL].cost(),
             final_cost=worker.costs[Kind.FINAL].cost(),
             handling_ms=worker.handling_ms.value,
+            final_rate=worker.finals.at(time.perf_counter()),
             metrics=metrics.exposition(),
         )
         try:

@@ -7,11 +7,12 @@ import numpy as np
 import redis
 
 from transcription.core.audio import BYTES_PER_SAMPLE
+from transcription.core.cluster import SETTLED_S
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.jobs import AUDIO_TTL_S, Failure, Job, Kind, Result, Transcript, claim_key
 from workers import metrics
 from workers.batching import Batcher, Decoded
-from workers.costs import Average, CostFit
+from workers.costs import Average, CostFit, Rate
 from workers.engine import Engine, EngineError
 from workers.publish import Publisher
 
@@ -33,6 +34,7 @@ class Worker:
         """What decodes cost the model, by kind."""
         self.handling_ms = Average()
         """What a final takes besides waiting and the model."""
+        self.finals = Rate(SETTLED_S)
         self._redis = client
         self._batcher = Batcher(engine.decode, engine.max_batch, lanes)
         self._publisher = Publisher(client)
@@ -48,6 +50,7 @@ class Worker:
                 answered = time.perf_counter()
                 self._publisher.send(job, result)
                 if job.kind is Kind.FINAL and isinstance(result, Transcript):
+                    self.finals.add(answered)
                     sent_ms = (time.perf_counter() - answered) * 1000
                     self.handling_ms.add(result.preprocess_ms + result.postprocess_ms + sent_ms)
             except Overtaken:

@@ -26,6 +26,7 @@ from transcription.core.protocol import (
     ErrorCode,
     FinalTranscript,
     PartialTranscript,
+    Status,
     Word,
 )
 from transcription.core.session import State
@@ -555,6 +556,85 @@ def test_nothing_follows_session_ended(talk: Talk) -> None:
     talk.take(talk.session.disconnect(talk.now))
 
     assert len(talk.sent) == before
+
+
+def test_a_step_makes_partials_rarer_and_is_told_once(talk: Talk) -> None:
+    """Twice the interval; the same step again says nothing."""
+    talk.take(talk.session.shed(1))
+    talk.take(talk.session.shed(1))
+    talk.windows(6, speaking=True)
+    early = list(talk.jobs)
+    talk.windows(3, speaking=True)
+
+    assert [m for m in talk.sent if isinstance(m, Status)] == [
+        Status(session_id="s", step=1, partials=True, partial_interval_ms=200)
+    ]
+    assert not early
+    assert [job.kind for job in talk.jobs] == [Kind.PARTIAL]
+
+
+def test_a_step_reaches_an_open_utterance(talk: Talk) -> None:
+    """No partial more, a small beam for its final; back at step 0 the next one gets all again."""
+    talk.windows(10, speaking=True)
+    talk.answer(talk.jobs[-1])
+    asked = len(talk.jobs)
+    talk.take(talk.session.shed(4))
+    talk.windows(8, speaking=True)
+    assert len(talk.jobs) == asked
+    talk.windows(3, speaking=False)
+    small = talk.final()
+    talk.take(talk.session.shed(0))
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+
+    assert (small.beam_size, talk.final().beam_size) == (1, FAST.beam_size)
+    assert [m.partials for m in talk.sent if isinstance(m, Status)] == [False, True]
+
+
+def test_a_session_is_told_nothing_before_it_is_open() -> None:
+    """Nor after its end."""
+    talk = Talk()
+    assert talk.session.shed(3) == []
+    talk.start()
+    talk.text('{"type": "cancel"}')
+
+    assert talk.session.shed(3) == []
+
+
+def test_a_final_that_waits_too_long_is_given_up_as_queue_full() -> None:
+    """Its turn never came: told and recorded; its late answer is ignored."""
+    talk = Talk(replace(FAST, max_final_wait_s=12.0))
+    talk.start()
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    asked = len(talk.jobs)
+    talk.now += 11
+    talk.take(talk.session.tick(talk.now, backlog_s=9.0))
+    assert len(talk.jobs) == asked, "what has to wait is not lost, and not sent again"
+    talk.now += 1
+    effects = talk.take(talk.session.tick(talk.now, backlog_s=9.0))
+    error = talk.sent[-1]
+    talk.answer(talk.final())
+
+    assert isinstance(error, Error)
+    assert (error.code, error.segment_id) == (ErrorCode.QUEUE_FULL, "seg-0001")
+    (failed,) = (effect for effect in effects if isinstance(effect, RecordFailedSegment))
+    assert failed.reason == error.message == "Queue full: no worker got to this segment within 12 s"
+    assert talk.sent[-1] is error
+
+
+def test_a_lost_final_is_sent_again_after_its_wait(talk: Talk) -> None:
+    """The queue's length is allowed for, then it counts as lost."""
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    final = talk.final()
+    talk.now += 6
+    talk.take(talk.session.tick(talk.now, backlog_s=3.0))
+    before = talk.jobs.count(final)
+    talk.now += 3
+    talk.take(talk.session.tick(talk.now, backlog_s=3.0))
+
+    assert (before, talk.jobs.count(final)) == (1, 2)
 
 
 def test_a_final_not_answered_is_asked_after_and_sent_again_with_its_audio(talk: Talk) -> None:

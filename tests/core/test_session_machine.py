@@ -152,6 +152,12 @@ class SessionMachine(RuleBasedStateMachine):
         self.talk.now += seconds
         self.take(self.talk.session.tick(self.talk.now))
 
+    @rule(step=st.integers(0, 5))
+    def shed(self, step: int) -> None:
+        before = len(self.talk.sent)
+        self.take(self.talk.session.shed(step))
+        assert len(self.talk.sent) - before <= 1
+
     @rule()
     def redis_returns(self) -> None:
         if not self.talk.redis_up:
