@@ -23,6 +23,12 @@ class Entry:
     """When its job was last sent."""
     asked_at: float
     """When its job was first sent."""
+    speech_end: int = 0
+    """Position after which no speech was heard."""
+    closed_at: float = 0.0
+    """When the segment's endpoint was heard."""
+    partials: list[tuple[float, float, int]] = field(default_factory=list)
+    """The segment's partials, for the records; see `core/trace.py`."""
     attempts: int = 1
     answer: Result | None = None
     answered_at: float = 0.0

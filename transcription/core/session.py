@@ -33,6 +33,7 @@ from transcription.core.jobs import Failure, Kind, Result, Transcript
 from transcription.core.ledger import Entry, Ledger
 from transcription.core.listener import Audio, Closed, Heard, Listener, Opened, Vad, pcm_samples
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
+from transcription.core.trace import Journal, trace
 from transcription.core.utterance import Utterance
 
 PARTIAL_LOST_AFTER_S = 5.0
@@ -77,6 +78,8 @@ class Session:
         self._defaults = defaults
         self._tools = tools
         self._asked_at = now
+        self._opened_at = now
+        self._journal = Journal()
         self._last_heard_from = now
         self._unstored = 0
         self._overflowing = False
@@ -94,6 +97,20 @@ class Session:
     def talking(self) -> bool:
         """Whether an utterance is open."""
         return self._utterance is not None
+
+    @property
+    def received_ms(self) -> float:
+        """How much audio has come in."""
+        return ms_from_samples(self._received, self.config.sample_rate)
+
+    @property
+    def segments(self) -> int:
+        """How many segments there have been, the open one included."""
+        return self._segments
+
+    def note(self, what: str) -> None:
+        """Keep an event for the audit records: what an operator should know of this session at this point."""
+        self._journal.note(self.received_ms, what)
 
     # What the client does
 
@@ -148,10 +165,20 @@ class Session:
     def disconnect(self, now: float) -> list[Effect]:
         """The client is gone. What it said is still transcribed and recorded."""
         if self.state is State.STREAMING:
+            self.note("client gone")
             return self._end(EndReason.DISCONNECTED, now)
         if self.state in (State.CONNECTED, State.STARTING):
             self.state = State.ENDED
         return []
+
+    # What an operator does
+
+    def cancel(self) -> list[Effect]:
+        """End it now, as the client's own `cancel` does."""
+        if self.state not in (State.STREAMING, State.ENDING):
+            return []
+        self.note("cancelled by an operator")
+        return self._abandon(EndReason.CANCELLED, CloseCode.NORMAL)
 
     # What the service answers
 
@@ -173,7 +200,7 @@ class Session:
             ]
         config = self.config
         self.state = State.STREAMING
-        self._last_heard_from = now
+        self._opened_at = self._last_heard_from = now
         self._listener = Listener(config, self._tools.vad() if config.vad.enabled else None)
         if config.sample_rate != SAMPLE_RATE:
             self._resampler = self._tools.resampler(config.sample_rate)
@@ -190,7 +217,7 @@ class Session:
             if utterance.hear_speculation(result, now):
                 return self._receive_speculation(utterance, result, now)
         again = self._ledger.receive(result, now)
-        return [*([Submit(again)] if again else []), *self._release()]
+        return [*([Submit(again)] if again else []), *self._release(now)]
 
     def audio_stored(self, samples: int) -> None:
         """So many samples of a `StoreAudio` are safe in Redis."""
@@ -207,7 +234,7 @@ class Session:
                 return self._end(EndReason.TIMEOUT, now)
             case State.STREAMING | State.ENDING:
                 again = self._ledger.overdue(now)
-                return [*(Submit(job) for job in again), *self._release()]
+                return [*(Submit(job) for job in again), *self._release(now)]
         return []
 
     def fail(self) -> list[Effect]:
@@ -252,9 +279,10 @@ class Session:
                     submit, entry = utterance.final(end, now, paused=not continues)
                     if utterance.speculation:
                         effects.append(CountSpeculation(hit=entry is utterance.speculation))
+                    entry.speech_end, entry.closed_at, entry.partials = speech_end, now, utterance.partials
                     self._ledger.expect(entry)
                     self._utterance = None
-                    effects += [*submit, *self._release()]
+                    effects += [*submit, *self._release(now)]
                 case Paused():
                     assert self._utterance
                     effects += self._utterance.speculate(now)
@@ -288,25 +316,32 @@ class Session:
         if not text or not self.config.partial_results or not isinstance(result, Transcript):
             return []
         assert self.session_id
-        return [Send(replies.partial(self.session_id, utterance, result, text, total_s))]
+        shown = replies.partial(self.session_id, utterance, result, text, total_s)
+        utterance.note_shown(shown.audio_end_ms, shown.timing.server_total_ms, len(text))
+        return [Send(shown)]
 
-    def _release(self) -> list[Effect]:
+    def _release(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
         for entry, answer in self._ledger.release():
-            effects += self._failed(entry, answer) if isinstance(answer, Failure) else self._final(entry, answer)
+            if isinstance(answer, Failure):
+                effects += self._failed(entry, answer, now)
+            else:
+                effects += self._final(entry, answer, now)
             effects.append(DiscardAudio((answer.segment_id,)))
         return effects + self._finish_if_drained()
 
-    def _final(self, entry: Entry, answer: Transcript) -> list[Effect]:
+    def _final(self, entry: Entry, answer: Transcript, now: float) -> list[Effect]:
         assert self.session_id
         final = replies.final(self.session_id, entry, answer)
-        return [Send(final), RecordSegment(final)]
+        return [Send(final), RecordSegment(final, trace(entry, answer, self._opened_at, now))]
 
-    def _failed(self, entry: Entry, answer: Failure) -> list[Effect]:
+    def _failed(self, entry: Entry, answer: Failure, now: float) -> list[Effect]:
         start_ms, duration_ms = ms_from_samples(entry.start), ms_from_samples(entry.samples)
         return [
             self._error(ErrorCode.INFERENCE_ERROR, answer.reason, answer.segment_id),
-            RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason),
+            RecordFailedSegment(
+                answer.segment_id, start_ms, duration_ms, answer.reason, trace(entry, answer, self._opened_at, now)
+            ),
         ]
 
     def _flush(self, now: float) -> list[Effect]:
@@ -325,21 +360,25 @@ class Session:
 
     def _abandon(self, reason: EndReason, code: CloseCode) -> list[Effect]:
         open_segment = (self._utterance.segment_id,) if self._utterance else ()
-        discard = DiscardAudio((*self._ledger.segment_ids, *open_segment))
+        dropped = (*self._ledger.segment_ids, *open_segment)
+        if dropped:
+            self.note(f"{len(dropped)} segments dropped unanswered")
+        discard = DiscardAudio(dropped)
         self._reason, self._utterance = reason, None
         return [discard, *self._finish(code)]
 
     def _finish(self, code: CloseCode) -> list[Effect]:
         assert self.session_id
         self.state = State.ENDED
-        total_ms = ms_from_samples(self._received, self.config.sample_rate)
+        total_ms = self.received_ms
         ended = protocol.SessionEnded(
             session_id=self.session_id,
             reason=self._reason,
             total_audio_ms=total_ms,
             total_segments=self._segments,
         )
-        return [RecordClosed(self._reason, total_ms, self._segments, self._errors), Send(ended), Close(code)]
+        closed = RecordClosed(self._reason, total_ms, self._segments, self._errors, tuple(self._journal.events))
+        return [closed, Send(ended), Close(code)]
 
     def _storing(self, effects: list[Effect]) -> list[Effect]:
         """Note the audio that is now on its way to Redis."""
@@ -381,4 +420,5 @@ class Session:
 
     def _error(self, code: ErrorCode, message: str, segment_id: str | None = None) -> Send:
         self._errors += 1
+        self.note(f"{code}: {message}" if segment_id is None else f"{code} ({segment_id}): {message}")
         return Send(protocol.Error(code=code, message=message, session_id=self.session_id, segment_id=segment_id))
