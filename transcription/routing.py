@@ -1,9 +1,11 @@
 """WebSocket routes."""
 
+from channels.auth import AuthMiddlewareStack
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import re_path
 
 from transcription.consumers import TranscriptionConsumer
+from transcription.live import LiveConsumer
 
 
 class UnknownPath(AsyncWebsocketConsumer):
@@ -16,5 +18,6 @@ class UnknownPath(AsyncWebsocketConsumer):
 
 websocket_urlpatterns = [
     re_path(r"^ws/stt/?$", TranscriptionConsumer.as_asgi()),
+    re_path(r"^ws/admin/live$", AuthMiddlewareStack(LiveConsumer.as_asgi())),
     re_path(r"", UnknownPath.as_asgi()),
 ]
