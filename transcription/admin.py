@@ -1,23 +1,26 @@
 """The audit: lists of sessions and segments, read-only. What one session shows is in `session_pages.py`."""
 
+import re
 from typing import Any
 
 import redis
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.db import connections
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from transcription import audit, session_pages
+from transcription import audit, dates, session_pages
 from transcription.core.protocol import EndReason
 from transcription.models import Segment, Session
 from transcription.paging import EstimatingPaginator
 
 BY_VALUE = ["language"]
 """Columns of sessions that are shown, and filtered by what is in them."""
+UID = re.compile(r"[0-9a-f]{32}")
 SLOW_MS = 1000
 """From when on a final counts as slow; the index `segment_slow` holds those."""
 
@@ -86,6 +89,19 @@ class SessionList(ChangeList):
         for session in self.result_list:
             session.held = held is None or session.pk in held
 
+    def dates(self) -> dict[str, Any] | None:
+        """For the template of Django's own date hierarchy: where to narrow the list to, where to go back to."""
+        started = self.model.objects.order_by("started_at").values_list("started_at", flat=True)
+        first, last = started.first(), started.last()
+        if first is None:
+            return None
+        found = dates.choices(self.date_hierarchy, self.params, first.date(), last.date())
+        back = found.back and {"title": found.back[0], "link": self._link(found.back[1])}
+        return {"choices": [{"title": title, "link": self._link(at)} for title, at in found.choices], "back": back}
+
+    def _link(self, lookups: dict[str, int]) -> str:
+        return self.get_query_string(lookups, [f"{self.date_hierarchy}__"])
+
 
 @admin.register(Session)
 class SessionAdmin(ReadOnly, admin.ModelAdmin):
@@ -96,7 +112,7 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         "worst_final",
     ]  # fmt: skip
     list_filter = [StateFilter, ErrorsFilter, "started_at", *BY_VALUE]
-    search_fields = ["session_id__startswith", "uid__exact"]
+    search_fields = ["session_id", "uid"]
     search_help_text = "The beginning of a session id, or a whole uid"
     date_hierarchy = "started_at"
     show_full_result_count = False
@@ -109,6 +125,17 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         rows = super().get_queryset(request)
         match = request.resolver_match
         return rows.defer("config", "events") if match and match.url_name.endswith("_changelist") else rows
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """By indexes alone: a uid (or a session id that looks like one) is looked up, anything else is a beginning."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if UID.fullmatch(term):
+            return queryset.filter(Q(uid=term) | Q(session_id=term)), False
+        if connections[queryset.db].vendor == "sqlite":  # whose LIKE uses no index of a case-sensitive column
+            return queryset.filter(session_id__gte=term, session_id__lt=f"{term}\U0010ffff"), False
+        return queryset.filter(session_id__startswith=term), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Ours."""
@@ -138,7 +165,7 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         return session_pages.detail(self, request, session)
 
     def _page(self, page: Any) -> Any:
-        return lambda request, **arguments: page(self, request, **arguments)
+        return lambda request, **arguments: page(request, self, **arguments)
 
     @admin.display(description="state", ordering="reason")
     def state(self, session: Session) -> str:
@@ -187,7 +214,7 @@ class TroubleFilter(admin.SimpleListFilter):
 class SegmentAdmin(ReadOnly, admin.ModelAdmin):
     """Segments of all sessions, the newest first: to find what was slow or failed. Never what was said."""
 
-    list_display = ["segment_id", "of_session", "created_at", "duration_s", "latency", "attempts", "failure"]
+    list_display = ["segment_id", "of_session", "created_at", "duration_s", "after_speech", "attempts", "failure"]
     list_filter = [TroubleFilter]
     list_select_related = ["session"]
     ordering = ["-id"]
@@ -224,6 +251,6 @@ class SegmentAdmin(ReadOnly, admin.ModelAdmin):
         return f"{segment.duration_ms / 1000:.1f}"
 
     @admin.display(description="latency")
-    def latency(self, segment: Segment) -> str:
+    def after_speech(self, segment: Segment) -> str:
         """From the end of speech to the final."""
         return "–" if segment.latency_ms is None else f"{segment.latency_ms:.0f} ms"

@@ -80,7 +80,7 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
 
 
 @require_safe
-def export(model_admin: ModelAdmin, request: HttpRequest, pk: int, extension: str) -> HttpResponse:
+def export(request: HttpRequest, model_admin: ModelAdmin, pk: int, extension: str) -> HttpResponse:
     """The session as a file; noted in the admin's log."""
     require(request, "view_session")
     session = get_object_or_404(Session, pk=pk)
@@ -106,7 +106,7 @@ def export(model_admin: ModelAdmin, request: HttpRequest, pk: int, extension: st
 
 
 @require_http_methods(["GET", "POST"])
-def cancel(model_admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponseBase:
+def cancel(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpResponseBase:
     """End a live session, once confirmed."""
     require(request, "cancel_session")
     session = get_object_or_404(Session, pk=pk)
@@ -125,7 +125,7 @@ def cancel(model_admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpRespon
 
 
 @require_http_methods(["GET", "POST"])
-def erase(model_admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponseBase:
+def erase(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpResponseBase:
     """Delete a session's records and what Redis still has of it, once confirmed."""
     require(request, "erase_session")
     session = get_object_or_404(Session, pk=pk)

@@ -7,6 +7,7 @@ said; without, a segment's time is shared by its cues by their length.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from transcription.core.protocol import Word
 
@@ -61,10 +62,10 @@ def txt(segments: Sequence[Said]) -> str:
 def cues(segments: Sequence[Said]) -> list[Cue]:
     """The transcript cut into cues that do not overlap, in order."""
     found = [cue for segment in segments for cue in _cues(segment)]
-    following = [cue.start for cue in found[1:]] + [float("inf")]
+    ends = [min(cue.end, max(then.start, cue.start)) for cue, then in pairwise(found)]
     return [
-        Cue(cue.start, max(min(cue.end, then), cue.start), cue.lines)
-        for cue, then in zip(found, following, strict=True)
+        Cue(cue.start, end, cue.lines)
+        for cue, end in zip(found, [*ends, *(cue.end for cue in found[-1:])], strict=True)
     ]
 
 
