@@ -17,7 +17,7 @@ from tests.system.stack import Stack, free_port
 from transcription.models import Segment, Session
 from transcription.roles import AUDITORS, OPERATORS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]  # no collectstatic
 SESSIONS = "/admin/transcription/session/"
 SECRET = "abracadabra"
 STARTED = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)
@@ -173,19 +173,16 @@ def test_an_auditor_never_sees_what_was_said(login: Callable[[str | None], Clien
     session = record()
     client = login(AUDITORS)
     pages = [
-        SESSIONS, f"{SESSIONS}?q={SECRET}", f"{SESSIONS}{session.pk}/change/", "/admin/transcription/segment/",
+        SESSIONS, f"{SESSIONS}{session.pk}/change/", "/admin/transcription/segment/",
         f"{SESSIONS}{session.pk}/export/json", f"{SESSIONS}live/", "/admin/",
     ]  # fmt: skip
     answers = [client.get(page) for page in pages]
-    exported = json.loads(answers[4].content)
+    exported = json.loads(answers[3].content)
 
     assert [answer.status_code for answer in answers] == [200] * len(pages)
-    assert not [
-        page
-        for page, answer in zip(pages, answers, strict=True)
-        if SECRET in answer.content.decode().replace(f'value="{SECRET}"', "")
-    ]
-    assert "640" in answers[2].content.decode()
+    assert not [page for page, answer in zip(pages, answers, strict=True) if SECRET in answer.content.decode()]
+    assert ">call-1<" not in client.get(f"{SESSIONS}?q={SECRET}").content.decode()
+    assert "640" in answers[1].content.decode()
     assert exported["transcripts"] is False
     assert exported["segments"][0]["latency"]["model"] == 100
     assert not {"text", "words"} & exported["segments"][0].keys()
