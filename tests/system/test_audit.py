@@ -90,7 +90,8 @@ async def test_a_segment_is_recorded_with_its_stages_and_partials(staff: Stack) 
         await talker.say("end_session")
         await talker.until("session_ended")
     query = """
-        SELECT g.latency_ms, g.latency, g.partials, g.speech_end_ms, g.start_ms, g.duration_ms, s.worst_final_ms, s.events
+        SELECT g.latency_ms, g.latency, g.partials, g.speech_end_ms, g.start_ms, g.duration_ms,
+               s.worst_final_ms, s.events
         FROM transcription_session s JOIN transcription_segment g ON g.session_id = s.id
         WHERE s.session_id = 'traced' AND s.reason != ''"""
     until(lambda: rows(staff, query), "the record")
