@@ -25,7 +25,7 @@ user = User.objects.create_user("auditor", password="{PASSWORD}", is_staff=True)
 user.groups.add(Group.objects.get(name="STT auditors"))
 """
 PHONE = {"width": 360, "height": 740}
-WIDE = {"width": 1280, "height": 900}
+WIDE = {"width": 1600, "height": 900}
 
 
 async def talk(url: str, session_id: str, clips: list[str], ends: bool) -> None:
@@ -79,8 +79,9 @@ def test_an_operator_finds_last_night_s_call_and_understands_it(log_in: Callable
     page.get_by_role("button", name="Search").click()
     picture(page, "admin-sessions")
     page.get_by_role("link", name="call-from-last-night").click()
-    expect(page.locator("svg.timeline rect.speech")).to_have_count(2)
-    expect(page.locator("svg.timeline rect.model")).to_have_count(2)
+    for segment in ("seg-0001", "seg-0002"):
+        expect(page.locator("svg.timeline rect.speech", has_text=segment).first).to_be_visible()
+        expect(page.locator("svg.timeline rect.model", has_text=segment).first).to_be_visible()
     expect(page.locator("svg.timeline line.partial").first).to_be_attached()
     expect(page.locator("#seg-0001 .transcript")).to_contain_text(SENTENCE)
     expect(page.locator(".events")).to_contain_text("INVALID_MESSAGE")
@@ -124,7 +125,7 @@ def test_the_live_page_follows_a_call_which_is_then_cancelled_and_erased(
 ) -> None:
     """Running text, the worker; then the session ends at the operator's word, and is gone at the next."""
     page = log_in("admin", viewport=WIDE)
-    page.get_by_role("link", name="Live").click()
+    page.get_by_role("link", name="Live", exact=True).click()
     expect(page.locator("#sessions")).to_contain_text("No session is live.")
     thread = in_background(recorded.ws_url, "call-right-now", ["s13_pm_alex"], False)
     expect(page.locator("#sessions")).to_contain_text("call-right-now")
