@@ -232,8 +232,11 @@ def _banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> st
 def _first_admin() -> str:
     """How to make one, where there is none yet."""
     from django.contrib.auth import get_user_model  # needs the app registry, which tests of this module do not
+    from django.db import connection
 
-    if get_user_model().objects.filter(is_superuser=True, is_active=True).exists():
+    there_is_one = get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
+    connection.close()
+    if there_is_one:
         return ""
     python = Path(sys.executable)
     shown = python.relative_to(BASE_DIR) if python.is_relative_to(BASE_DIR) else "python"
