@@ -23,10 +23,11 @@ class Session(models.Model):
 
     class Meta:
         ordering = ["-started_at"]
+        # ascending, so that read backwards they give the admin's order: by -started_at, then by -id
         indexes = [
-            models.Index(fields=["reason", "-started_at"], name="session_reason_started"),
-            models.Index(fields=["language", "-started_at"], name="session_language_started"),
-            models.Index(fields=["-started_at"], condition=models.Q(errors__gt=0), name="session_with_errors"),
+            models.Index(fields=["reason", "started_at"], name="session_reason_started"),
+            models.Index(fields=["language", "started_at"], name="session_language_started"),
+            models.Index(fields=["started_at"], condition=models.Q(errors__gt=0), name="session_with_errors"),
             models.Index(fields=["worst_final_ms"], name="session_worst_final"),
         ]
         permissions = [

@@ -87,15 +87,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='session',
-            index=models.Index(fields=['reason', '-started_at'], name='session_reason_started'),
+            index=models.Index(fields=['reason', 'started_at'], name='session_reason_started'),
         ),
         migrations.AddIndex(
             model_name='session',
-            index=models.Index(fields=['language', '-started_at'], name='session_language_started'),
+            index=models.Index(fields=['language', 'started_at'], name='session_language_started'),
         ),
         migrations.AddIndex(
             model_name='session',
-            index=models.Index(condition=models.Q(('errors__gt', 0)), fields=['-started_at'], name='session_with_errors'),
+            index=models.Index(condition=models.Q(('errors__gt', 0)), fields=['started_at'], name='session_with_errors'),
         ),
         migrations.AddIndex(
             model_name='session',
