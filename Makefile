@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The lists are complete, so --no-deps: torch comes without its CUDA packages (nothing here imports it).
+# The lists are complete, so --no-deps: torch, which silero-vad asks for and nothing imports, stays out.
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
 .PHONY: run test check format bench docs clean
