@@ -55,7 +55,7 @@ RUN pip install --no-cache-dir --no-deps -r requirements/web.txt
 COPY manage.py ./
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
-COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
@@ -93,7 +93,7 @@ COPY manage.py ./
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY workers/ workers/
-COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=5s --start-period=600s --retries=3 CMD ["python", "deploy/healthcheck.py", "worker"]
 CMD ["worker"]
@@ -107,7 +107,7 @@ COPY manage.py ./
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY workers/ workers/
-COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
 ENV DATABASE_URL=sqlite:////data/db.sqlite3 \
     STT_CACHE_DIR=/data/cache \
     HF_HOME=/data/huggingface
