@@ -2,7 +2,8 @@
 
 One task drains it for all sessions, so a frame never waits for Redis and many appends share a round trip. While Redis
 is away everything is kept and tried again; a session's `max_buffer_ms` bounds its audio, admission the sessions.
-Audio is written at its offset (SETRANGE), so writing it twice does no harm.
+Audio is written at its offset (SETRANGE), so writing it twice does no harm. If Redis has lost what came before (it was
+restarted), the segment's audio is deleted, and its final is answered by an error instead of a transcript of half of it.
 """
 
 import asyncio
@@ -22,6 +23,17 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 MAX_BATCH = 64
+
+_APPEND = """
+if redis.call('STRLEN', KEYS[1]) < tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1])
+  return 0
+end
+redis.call('SETRANGE', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+"""Redis would fill a gap with zeros, which a decoder takes for silence. What Redis has forgotten is missed instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +106,8 @@ class Outbox:
                     for item in writes:
                         match item:
                             case Append():
-                                pipe.setrange(item.key, item.offset * BYTES_PER_SAMPLE, item.pcm)
-                                pipe.expire(item.key, AUDIO_TTL_S)
+                                offset = item.offset * BYTES_PER_SAMPLE
+                                pipe.eval(_APPEND, 1, item.key, offset, item.pcm, AUDIO_TTL_S)
                             case Mark():
                                 pipe.set(item.key, item.number, ex=AUDIO_TTL_S)
                             case Delete() if item.keys:
