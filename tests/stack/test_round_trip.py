@@ -11,8 +11,9 @@ import requests
 import websockets
 
 from tests.stack.conftest import Deployment
-from tests.system.stack import until
+from tests.system.stack import free_port, until
 from tests.system.talker import Talker, noise, silence, speech
+from workers.model_store import resolve
 
 pytestmark = pytest.mark.stack
 SESSIONS = 8
@@ -168,3 +169,24 @@ async def test_a_redis_that_forgets_costs_an_utterance_not_the_session(deploymen
     assert answer["type"] == "error" or answer["text"] == echo_of(noise(1.0, 7))
     assert final["text"] == echo_of(after)
     assert final["segment_id"] != answer["segment_id"]
+
+
+async def test_the_worker_s_requirements_transcribe(deployment: Deployment) -> None:
+    """faster-whisper and the real `base`, beside the echo: another database of the same Redis."""
+    model = resolve("base", None, "~/.cache/whisper-stt")
+    apart = {"STT_REDIS_URL": deployment.redis.admin_url.replace("/0?", "/1?")}
+    apart |= {"STT_ENGINE": "whisper", "STT_WHISPER_MODEL": str(model), "STT_RESULT_TIMEOUT_S": "120"}
+    port = free_port()
+    worker = deployment.run("worker", "worker", **apart)
+    web = deployment.run("web", "web", **apart, STT_HOST="127.0.0.1", STT_PORT=str(port))
+    ready = f"http://127.0.0.1:{port}/health/ready"
+    until(lambda: requests.get(ready, timeout=2).ok, "the model")
+    async with Talker(f"ws://127.0.0.1:{port}/ws/stt") as talker:
+        await talker.start()
+        await talker.stream(speech("s13_pm_alex") + silence(1.0))
+        final = await talker.until("final_transcript")
+    for child in (web, worker):
+        child.signal(signal.SIGTERM)
+        assert child.wait(20)
+
+    assert "avenida paulista" in final["text"].lower()
