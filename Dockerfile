@@ -1,8 +1,8 @@
 # One file, three images; each target takes the commands of deploy/entrypoint.sh:
 #
 #   docker build -t whisper-stt .                         everything in one container (the default, last target)
-#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA
-#   docker build --target worker -t whisper-stt-worker .  one GPU worker
+#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA; 374 MB of Python packages
+#   docker build --target worker -t whisper-stt-worker .  one GPU worker; 567 MB of Python packages on the CUDA runtime
 #
 #   docker run --gpus all -p 8000:8000 -v stt-data:/data whisper-stt
 #
@@ -11,8 +11,9 @@
 # An empty WHISPER_MODEL bakes no model in; the worker then downloads STT_WHISPER_MODEL into /models when it starts.
 ARG WHISPER_MODEL=distil-large-v3
 
-# CTranslate2 4.8 wants CUDA 12; this base asks for a driver of 570 or newer on GeForce cards.
-ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
+# CTranslate2 4.8 brings the CUDA runtime itself and loads libcublas.so.12 besides: the `runtime` flavour has it. cuDNN is
+# not asked for any more. This base wants a driver of 570 or newer on GeForce cards.
+ARG CUDA_IMAGE=nvidia/cuda:12.8.1-runtime-ubuntu24.04
 
 
 # ---- Python 3.11 that runs on any glibc (Ubuntu 24.04 has only 3.12), and an environment to fill
@@ -25,12 +26,12 @@ RUN pip install --no-cache-dir uv==0.13.9 \
 WORKDIR /app
 COPY requirements/ requirements/
 
+# The lists are complete, so --no-deps: what is not listed (torch, for one) is not wanted.
 FROM build AS worker-venv
-RUN pip install --no-cache-dir -r requirements/worker.txt
+RUN pip install --no-cache-dir --no-deps -r requirements/worker.txt
 
 FROM worker-venv AS all-venv
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu \
-        -r requirements/web.txt -r requirements/embedded.txt
+RUN pip install --no-cache-dir --no-deps -r requirements/web.txt -r requirements/embedded.txt
 
 
 # ---- The model. Only what downloads it is copied, so that other changes do not download it again.
@@ -50,11 +51,11 @@ RUN apt-get update \
     && useradd --uid 10001 --user-group --create-home stt
 WORKDIR /app
 COPY requirements/ requirements/
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements/web.txt
+RUN pip install --no-cache-dir --no-deps -r requirements/web.txt
 COPY manage.py ./
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
-COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
@@ -78,12 +79,13 @@ ARG WHISPER_MODEL
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    HF_HOME=/models/.huggingface \
     STT_MODEL_DIR=/models \
     STT_WHISPER_MODEL=${WHISPER_MODEL:-distil-large-v3}
 ENTRYPOINT ["tini", "--", "/app/deploy/entrypoint.sh"]
 
 
-# ---- worker. No HEALTHCHECK yet: its heartbeat is a key in Redis; a worker that hangs exits and is restarted.
+# ---- worker. Healthy while its heartbeat is in Redis; one that hangs exits by itself and is restarted.
 FROM cuda AS worker
 COPY --from=worker-venv /opt/venv /opt/venv
 COPY --from=model --chown=10001:10001 /models /models
@@ -91,8 +93,9 @@ COPY manage.py ./
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY workers/ workers/
-COPY deploy/entrypoint.sh deploy/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
 USER 10001:10001
+HEALTHCHECK --interval=15s --timeout=5s --start-period=600s --retries=3 CMD ["python", "deploy/healthcheck.py", "worker"]
 CMD ["worker"]
 
 
@@ -104,7 +107,7 @@ COPY manage.py ./
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY workers/ workers/
-COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
 ENV DATABASE_URL=sqlite:////data/db.sqlite3 \
     STT_CACHE_DIR=/data/cache \
     HF_HOME=/data/huggingface

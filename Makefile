@@ -2,16 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The lists are complete, so --no-deps: torch comes without its CUDA packages (nothing here imports it).
+# The lists are complete, so --no-deps: torch, which silero-vad asks for and nothing imports, stays out.
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-.PHONY: run test check format bench docs clean
+.PHONY: run test test-stack check format bench docs docs-site clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py stt
 
 test: $(VENV)/dev.stamp  ## the whole suite, on real parts
 	@$(BIN)/python -m pytest
+
+test-stack: $(VENV)/dev.stamp  ## what the images run, between Debian's nginx, PostgreSQL, Redis and Prometheus
+	@$(BIN)/python -m pytest -m stack tests/stack
 
 check: $(VENV)/dev.stamp  ## lint, types, architecture, configuration
 	$(BIN)/ruff check .
@@ -33,8 +36,14 @@ docs: $(VENV)/dev.stamp  ## record the examples of the protocol, write what is g
 	$(BIN)/python -m docs.capture
 	$(BIN)/python -m docs.generate
 
+docs-site: $(VENV)/dev.stamp  ## the documentation as a site, in site/; a broken link is an error
+	rm -rf site .site && mkdir .site
+	git ls-files -z -- '*.md' deploy examples docs .env.example docker-compose.yml Dockerfile LICENSE | \
+		xargs -0 cp --parents -t .site
+	$(BIN)/mkdocs build --strict --config-file mkdocs.yml
+
 clean:
-	rm -rf $(VENV) staticfiles
+	rm -rf $(VENV) $(VENV)-image-* staticfiles site .site
 
 $(VENV)/bin/pip:
 	@echo "Making a virtual environment in $(VENV) …"

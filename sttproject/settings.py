@@ -16,7 +16,6 @@ DEBUG = STT.debug
 ALLOWED_HOSTS = STT.allowed_hosts
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

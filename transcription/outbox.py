@@ -2,7 +2,8 @@
 
 One task drains it for all sessions, so a frame never waits for Redis and many appends share a round trip. While Redis
 is away or full everything but partials is kept and tried again; a session's `max_buffer_ms` bounds its audio, admission
-the sessions. Audio is written at its offset (SETRANGE), so writing it twice does no harm.
+the sessions. Audio is written at its offset (SETRANGE), so writing it twice does no harm. If Redis has lost what came
+before (it was restarted), all of the segment's audio is written again.
 """
 
 import asyncio

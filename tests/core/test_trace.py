@@ -5,6 +5,7 @@ import pytest
 from tests.core.fakes import FAST, Talk, transcript, with_vad
 from transcription.core.effects import Close, Effect, RecordClosed, RecordFailedSegment, RecordSegment
 from transcription.core.jobs import Failure, Kind
+from transcription.core.shedding import effort
 from transcription.core.trace import MAX_EVENT_CHARS, MAX_EVENTS, Journal
 from transcription.core.utterance import MAX_PARTIALS, Utterance
 
@@ -90,7 +91,7 @@ def test_partials_are_kept_without_their_text() -> None:
 
 def test_partials_kept_are_bounded() -> None:
     """However long a segment is."""
-    utterance = Utterance(FAST, "uid", "seg-0001", 0, 0.0)
+    utterance = Utterance(FAST, effort(0, FAST), "uid", "seg-0001", 0, 0.0)
     for i in range(MAX_PARTIALS + 5):
         utterance.note_shown(i, 1.0, 1)
 

@@ -10,7 +10,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
+TLS = ROOT / "deploy" / "compose.tls.yml"
 SERVICES = yaml.safe_load(COMPOSE.read_text())["services"]
+WORKERS = {"worker-gpu", "worker-gpu-1", "worker-cpu"}
 OURS = {name for name, service in SERVICES.items() if "build" in service}
 
 
@@ -23,8 +25,8 @@ def offered_settings() -> set[str]:
     return set(re.findall(r"^#?\s*(STT_[A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
-def test_it_is_a_compose_file() -> None:
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
+def test_they_are_compose_files() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE, TLS]
     result = subprocess.run(check, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
 
@@ -50,24 +52,48 @@ def test_secrets_come_from_outside_and_must_be_set(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - OURS))
 def test_images_are_pinned(name: str) -> None:
-    assert re.search(r":\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?$", SERVICES[name]["image"])
+    assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?$", SERVICES[name]["image"])
 
 
 def test_workers_get_no_database_and_no_secret_key() -> None:
-    for name in ("worker", "worker-cpu"):
+    for name in WORKERS:
         assert not {"DATABASE_URL", "SECRET_KEY"} & SERVICES[name]["environment"].keys()
 
 
 def test_each_service_runs_one_command_of_the_image() -> None:
-    commands = {name: SERVICES[name]["command"] for name in OURS}
-    assert commands.pop("worker-cpu") == ["worker"]
-    assert commands == {name: [name] for name in ("migrate", "purge", "web", "worker")}
+    commands = {name: SERVICES[name]["command"] for name in OURS - WORKERS}
+    assert commands == {"migrate": ["migrate"], "purge": ["purge"], "web": ["web", "--proxy-headers"]}
+    assert all(SERVICES[name]["command"] == ["worker"] for name in WORKERS)
 
 
-def test_audio_and_jobs_are_never_evicted_and_survive_a_restart() -> None:
-    command = SERVICES["redis"]["command"]
-    assert "--maxmemory-policy noeviction" in command
-    assert "--appendonly yes --appendfsync everysec" in command
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_container_is_root_or_writes_to_its_image(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert name in OURS or re.fullmatch(r"[1-9]\d*:\d+", service["user"])  # ours have USER in the image
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_container_comes_back_and_is_bounded(name: str) -> None:
+    once = name == "migrate"
+    assert SERVICES[name]["restart"] == ("no" if once else "unless-stopped")
+    assert once or SERVICES[name]["deploy"]["resources"]["limits"]["memory"]
+    assert name in OURS or SERVICES[name]["healthcheck"]["test"]  # ours have HEALTHCHECK in the image
+
+
+def test_what_is_mounted_exists() -> None:
+    mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
+    for source in {mount.split(":")[0] for mount in mounts if mount.startswith("./")}:
+        assert (ROOT / source).exists(), source
+
+
+def test_voices_are_not_written_to_disk_and_never_evicted() -> None:
+    lines = (ROOT / "deploy" / "redis" / "valkey.conf").read_text().splitlines()
+    assert {'save ""', "appendonly no", "maxmemory-policy noeviction"} <= set(lines)
+    mounts = SERVICES["redis"]["volumes"]
+    assert mounts == ["./deploy/redis/valkey.conf:/etc/valkey/valkey.conf:ro"]
 
 
 def test_web_starts_after_what_it_needs() -> None:
@@ -79,10 +105,24 @@ def test_web_starts_after_what_it_needs() -> None:
     }
 
 
-def test_only_the_web_port_is_published() -> None:
-    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web"}
+def test_only_the_proxy_is_open_to_others() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published.pop("proxy") == ["${STT_HOST:-0.0.0.0}:${STT_PORT:-8000}:8080"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_only_the_gpu_worker_asks_for_a_gpu() -> None:
+def test_each_profile_has_its_services() -> None:
+    profiles = {name: tuple(service.get("profiles", ())) for name, service in SERVICES.items()}
+    assert {name: profile for name, profile in profiles.items() if profile} == {
+        "worker-gpu": ("gpu",),
+        "worker-gpu-1": ("gpu-1",),
+        "worker-cpu": ("cpu",),
+        "prometheus": ("monitoring",),
+        "grafana": ("monitoring",),
+    }
+
+
+def test_only_gpu_workers_ask_for_a_gpu_and_each_uses_its_own() -> None:
     reserving = {name for name in SERVICES if "reservations" in SERVICES[name].get("deploy", {}).get("resources", {})}
-    assert reserving == {"worker"}
+    devices = {name: SERVICES[name]["environment"]["CUDA_VISIBLE_DEVICES"] for name in reserving}
+    assert devices == {"worker-gpu": "0", "worker-gpu-1": "1"}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +11,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import redis
+
+from tests.system.stack import Stack
+from tests.system.talker import Talker
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -83,6 +88,15 @@ def test_a_worker_without_its_model_does_not_start(bin_dir: Path, tmp_path: Path
     assert failure.value.stdout == ""
 
 
+def test_what_is_installed_is_what_is_listed() -> None:
+    """torch, which silero-vad asks for, stays out of what is deployed; pip would add it."""
+    for install in re.findall(r"pip install .*requirements.*", DOCKERFILE):
+        assert "--no-deps" in install
+    deployed = [path for path in (ROOT / "requirements").glob("*.txt") if path.name != "dev.txt"]
+    for requirements in deployed:
+        assert not re.search(r"^(torch|nvidia-\S+)==", requirements.read_text(), re.MULTILINE)
+
+
 def test_base_images_are_pinned() -> None:
     stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
     defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
@@ -152,3 +166,35 @@ def test_healthcheck_is_let_in_whatever_hosts_are_allowed(port: int, allowed_hos
 def test_healthcheck_fails_when_the_answer_is_no_or_none(port: int) -> None:
     assert health(port, "/health/ready") == 1
     assert health(1) == 1
+
+
+def worker_health(redis_url: str) -> int:
+    command = [sys.executable, ROOT / "deploy" / "healthcheck.py", "worker"]
+    return subprocess.run(command, env={"STT_REDIS_URL": redis_url}, check=False).returncode
+
+
+def test_a_worker_is_healthy_while_its_heartbeat_is_heard(echo_stack: Stack) -> None:
+    assert worker_health(echo_stack.redis_url) == 0
+    elsewhere = echo_stack.redis_url.removesuffix("/0") + "/1"
+    assert worker_health(elsewhere) == 1
+    with redis.Redis.from_url(elsewhere) as client:
+        client.sadd("stt:workers", f"{socket.gethostname()}-1", "another-host-1")
+        client.set("stt:worker:another-host-1", "{}")
+    assert worker_health(elsewhere) == 1
+    assert worker_health("redis://127.0.0.1:1/0") == 1
+
+
+async def test_draining_waits_for_the_sessions_of_the_process(echo_stack: Stack) -> None:
+    """It fails while one is under way, and is done at once when the last has ended."""
+    command = [sys.executable, ROOT / "deploy" / "drain.py", "0"]
+    environment = {"STT_PORT": str(echo_stack.ports[0])}
+
+    async with Talker(echo_stack.ws_url) as talker:
+        await talker.start()
+        waiting = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        await talker.say("end_session")
+        await talker.until("session_ended")
+    drained = subprocess.run(command, env=environment, check=False)
+
+    assert (waiting.returncode, waiting.stderr) == (1, "1 sessions are still under way\n")
+    assert drained.returncode == 0

@@ -21,7 +21,9 @@ PROTOCOL, CONFIGURATION, METRICS, ARCHITECTURE = (
 )
 EXAMPLES = msgspec.json.decode(generate.EXAMPLES.read_bytes())
 VARIABLES = {env.variable(field): field for field in env.Env.model_fields}
-COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
+COMPOSE_ONLY = {
+    "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD", "COMPOSE_PROFILES", "WEB_REPLICAS", "TLS_DIR",
+}  # fmt: skip
 
 CLIENT, SERVER = protocol.ClientMessage.__args__, protocol.ServerMessage.__args__
 STRUCTS = {struct.__struct_config__.tag: struct for struct in (*CLIENT, *SERVER)}

@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+import silero_vad
+import torch
 
 from tests.system.stack import ROOT
 from tests.system.talker import noise, silence, speech
-from transcription.core.config import SessionConfig
+from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.listener import Closed, Listener, Opened
 from transcription.resampling import StreamResampler
 from transcription.vad import SileroVad
@@ -74,3 +76,17 @@ def test_the_web_process_loads_no_model_library() -> None:
     printed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert printed.stdout.strip() == "[]"
+
+
+def test_the_vad_is_silero_s_own() -> None:
+    """Window for window what the package's torch model says."""
+    silero = silero_vad.load_silero_vad()
+    ours, theirs = [], []
+    vad = SileroVad()
+    for window in windows(speech("s13_pm_alex")):
+        ours.append(vad(window))
+        samples = np.frombuffer(window, "<i2").astype(np.float32) / 32768
+        theirs.append(silero(torch.from_numpy(samples), SAMPLE_RATE).item())
+
+    assert max(ours) > 0.9
+    assert ours == pytest.approx(theirs, abs=1e-3)
