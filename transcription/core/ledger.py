@@ -23,6 +23,8 @@ class Entry:
     """When its job was last sent."""
     asked_at: float
     """When its job was first sent."""
+    flush_id: str | None = None
+    """The client's name for the flush that closed the segment."""
     attempts: int = 1
     answer: Result | None = None
     answered_at: float = 0.0
