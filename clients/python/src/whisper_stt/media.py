@@ -46,7 +46,7 @@ class Audio:
         if self.name == "-":
             return None
         try:
-            audio = wave.open(self.name)  # noqa: SIM115 - closed by whoever iterates
+            audio: wave.Wave_read = wave.open(self.name)  # noqa: SIM115 - closed by whoever iterates
         except OSError as error:
             raise MediaError(f"{self.name}: {error.strerror or error}") from None
         except (wave.Error, EOFError):

@@ -118,7 +118,8 @@ class Stream:
         """Finalise what was said so far; returns its final, an empty one in silence, or the error instead."""
         self._check_open()
         flush_id = uuid.uuid4().hex
-        answer = self._flushes[flush_id] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._flushes[flush_id] = answer
         self._backlog.flush(flush_id)
         self._work.set()
         return await answer
@@ -148,6 +149,7 @@ class Stream:
         clock = asyncio.get_running_loop().time
         lost_at = clock()
         pause = FIRST_RETRY_S
+        lost: WhisperSttError
         while True:
             answered, began = len(self._answered), clock()
             try:
@@ -193,7 +195,12 @@ class Stream:
     async def _converse(self, peer: Connection) -> bool:
         """Send and hear until the session has ended; whether that was because the input has."""
         sender = asyncio.create_task(self._send_all(peer))
-        sender.add_done_callback(lambda task: task.cancelled() or not task.exception() or peer.abort())
+
+        def done(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception():
+                peer.abort()
+
+        sender.add_done_callback(done)
         try:
             async for message in peer:
                 if isinstance(message, SessionEnded):
