@@ -208,7 +208,7 @@ class WhisperStream(stt.RecognizeStream):
 
     def restart(self, language: LanguageCode | None) -> None:
         """Go on in a new session, with the options of now, from the next frame on."""
-        self._language = self._events.language = language or self._language
+        self._language = language or self._language
         self._restarting = True
 
     async def _next_frame(self) -> rtc.AudioFrame:
@@ -239,6 +239,7 @@ class WhisperStream(stt.RecognizeStream):
         if not resumed:
             self._told, self._last_segment = set(), None
         self._session_id = connection.session_id
+        self._events.language = self._language
         self._events.begin(connection.session_id, self._base / self._sample_rate, resumed=resumed)
         return backlog
 
