@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The lists are complete, so --no-deps: torch comes without its CUDA packages (nothing here imports it).
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
+CLIENT := -e clients/python
 
 .PHONY: run test check format bench docs clean
 
@@ -43,10 +44,10 @@ $(VENV)/bin/pip:
 
 $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt requirements/embedded.txt
 	@echo "Installing the requirements (once; some 700 MB on disk) …"
-	@$(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt
+	@$(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
 	@echo "Installing what checks and tests need (once) …"
-	@$(PIP) -r requirements/dev.txt
+	@$(PIP) -r requirements/dev.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp
