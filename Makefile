@@ -6,13 +6,20 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 CLIENT := -e clients/python
 
-.PHONY: run test check format bench docs clean
+.PHONY: run test test-livekit-oldest check format bench docs clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py stt
 
 test: $(VENV)/dev.stamp  ## the whole suite, on real parts
 	@$(BIN)/python -m pytest
+
+test-livekit-oldest:  ## the plugin on the oldest LiveKit Agents it supports, in an environment of its own
+	@test -d .venv-livekit || $(PYTHON) -m venv .venv-livekit
+	@.venv-livekit/bin/pip install -q --disable-pip-version-check livekit-agents==1.7.1 pytest==9.2.0 \
+	    pytest-asyncio==1.5.0 websockets soundfile
+	@PYTHONPATH=. .venv-livekit/bin/python -m pytest -c /dev/null --rootdir tests/clients --confcutdir tests/clients \
+	    -o asyncio_mode=auto -o markers="model: " -m "not model" -q $(wildcard tests/clients/test_livekit_plugin*.py)
 
 check: $(VENV)/dev.stamp  ## lint, types, architecture, configuration
 	$(BIN)/ruff check .
