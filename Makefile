@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The lists are complete, so --no-deps: torch, which silero-vad asks for and nothing imports, stays out.
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
+CLIENT := -e clients/python
 
-.PHONY: run test test-stack check format bench docs docs-site clean
+.PHONY: run test test-stack test-livekit-oldest check format bench docs docs-site clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py stt
@@ -15,6 +16,13 @@ test: $(VENV)/dev.stamp  ## the whole suite, on real parts
 
 test-stack: $(VENV)/dev.stamp  ## what the images run, between Debian's nginx, PostgreSQL, Redis and Prometheus
 	@$(BIN)/python -m pytest -m stack tests/stack
+
+test-livekit-oldest:  ## the plugin on the oldest LiveKit Agents it supports, in an environment of its own
+	@test -d .venv-livekit || $(PYTHON) -m venv .venv-livekit
+	@.venv-livekit/bin/pip install -q --disable-pip-version-check livekit-agents==1.7.1 pytest==9.2.0 \
+	    pytest-asyncio==1.5.0 websockets soundfile
+	@PYTHONPATH=. .venv-livekit/bin/python -m pytest -c /dev/null --rootdir tests/clients --confcutdir tests/clients \
+	    -o asyncio_mode=auto -o markers="model: " -m "not model" -q $(wildcard tests/clients/test_livekit_plugin*.py)
 
 check: $(VENV)/dev.stamp  ## lint, types, architecture, configuration
 	$(BIN)/ruff check .
@@ -52,10 +60,10 @@ $(VENV)/bin/pip:
 
 $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt requirements/embedded.txt
 	@echo "Installing the requirements (once; some 700 MB on disk) …"
-	@$(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt
+	@$(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
 	@echo "Installing what checks and tests need (once) …"
-	@$(PIP) -r requirements/dev.txt
+	@$(PIP) -r requirements/dev.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp

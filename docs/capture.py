@@ -34,7 +34,7 @@ CLIENT: dict[str, dict[str, Any]] = {
             "word_timestamps": True,
         },
     },
-    "flush": {"type": "flush"},
+    "flush": {"type": "flush", "flush_id": "turn-1"},
     "end_session": {"type": "end_session"},
     "cancel": {"type": "cancel"},
 }
@@ -73,6 +73,7 @@ async def conversation(stack: Stack, server: Examples, pages: Examples) -> None:
         server["final_transcript"] = await talker.until("final_transcript")
         await streaming
         await say(talker, "flush")
+        server["final_transcript, empty"] = await talker.until("final_transcript")
         await say(talker, "end_session")
         server["session_ended"] = await talker.until("session_ended")
     server["speech_start"], server["speech_end"] = talker.of("vad_event")

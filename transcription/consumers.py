@@ -220,6 +220,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         match message:
             case protocol.Error(code=code):
                 metrics.errors_total.labels(code).inc()
+            case protocol.FinalTranscript(audio_duration_ms=0):
+                pass  # the answer to a flush in silence: nothing was decoded
             case protocol.PartialTranscript(timing=timing) | protocol.FinalTranscript(timing=timing):
                 kind = Kind.FINAL if message.is_final else Kind.PARTIAL
                 for stage in metrics.STAGES:

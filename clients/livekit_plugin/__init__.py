@@ -1,5 +1,16 @@
 """Whisper STT as a speech-to-text plugin for LiveKit Agents."""
 
-from clients.livekit_plugin.stt import WhisperStream, WhisperSTT
+from livekit.agents import Plugin
 
-__all__ = ["WhisperSTT", "WhisperStream"]
+from .stt import WhisperStream, WhisperSTT
+from .version import __version__
+
+__all__ = ["WhisperSTT", "WhisperStream", "__version__"]
+
+
+class _WhisperPlugin(Plugin):
+    def __init__(self) -> None:
+        super().__init__(__name__, __version__, __package__ or __name__)
+
+
+Plugin.register_plugin(_WhisperPlugin())

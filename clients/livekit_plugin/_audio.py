@@ -9,7 +9,8 @@ import numpy as np
 from livekit import rtc
 from livekit.agents.utils.audio import AudioBuffer, AudioByteStream
 
-from clients.livekit_plugin._wire import FLUSH
+Part = bytes | str
+"""What is sent: audio, or the id of a flush."""
 
 CHUNK_MS = 40
 SILENCE_KEPT_S = 5.0
@@ -18,8 +19,8 @@ SPEECH_KEPT_S = 60.0
 """More audio than this is not kept, transcribed or not."""
 
 
-class Part(NamedTuple):
-    """A stretch of the stream, or a `FLUSH` at its position."""
+class Chunk(NamedTuple):
+    """A stretch of the stream."""
 
     start: int
     pcm: bytes
@@ -40,44 +41,63 @@ class Backlog:
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
         self._chunks = AudioByteStream(sample_rate, 1, sample_rate * CHUNK_MS // 1000)
-        self._parts: deque[Part] = deque()
+        self._kept: deque[Chunk] = deque()
+        self._flushes: dict[str, int] = {}
+        """Those without an answer, with their positions."""
         self._end = 0
 
-    def push(self, pcm: bytes, *, speaking: bool) -> list[bytes]:
+    @property
+    def end(self) -> int:
+        """Position after the last sample that is in a part."""
+        return self._end
+
+    def push(self, pcm: bytes, *, speaking: bool) -> list[Part]:
         """Take audio; returns the parts to send. While nobody is `speaking`, only the newest audio is kept."""
-        parts = [self._keep(_bytes(chunk)) for chunk in self._chunks.push(pcm)]
+        parts: list[Part] = [self._keep(_bytes(chunk)) for chunk in self._chunks.push(pcm)]
         self._forget(speaking)
         return parts
 
-    def flush(self) -> list[bytes]:
-        """Returns the parts to send: what no chunk was made of yet, and a `FLUSH`."""
-        return [self._keep(pcm) for pcm in (*map(_bytes, self._chunks.flush()), FLUSH)]
+    def flush(self, flush_id: str) -> list[Part]:
+        """Returns the parts to send: what no chunk was made of yet, and the flush."""
+        parts: list[Part] = [self._keep(_bytes(chunk)) for chunk in self._chunks.flush()]
+        self._flushes[flush_id] = self._end
+        return [*parts, flush_id]
 
     def confirm(self, position: int) -> None:
         """Audio before `position` is transcribed: forget it."""
-        while self._parts and self._parts[0].end <= position:
-            self._parts.popleft()
-        if self._parts and (known := position - self._parts[0].start) > 0:
-            first = self._parts[0]
-            self._parts[0] = Part(position, first.pcm[2 * known :], first.sent_at)
+        while self._kept and self._kept[0].end <= position:
+            self._kept.popleft()
+        if self._kept and (known := position - self._kept[0].start) > 0:
+            first = self._kept[0]
+            self._kept[0] = Chunk(position, first.pcm[2 * known :], first.sent_at)
 
-    def replay(self) -> tuple[int, list[bytes]]:
-        """The parts a new connection begins with, and the position of their first sample."""
+    def answered(self, flush_id: str) -> bool:
+        """A flush has its answer; whether it was awaited."""
+        return self._flushes.pop(flush_id, None) is not None
+
+    def replay(self, position: int = 0) -> tuple[int, list[Part]]:
+        """The parts a new connection begins with: those after `position`, and the position of their first sample."""
         now = time.monotonic()
-        self._parts = deque(part._replace(sent_at=now) for part in self._parts)
-        return (self._parts[0].start if self._parts else self._end), [part.pcm for part in self._parts]
+        self._kept = deque(chunk._replace(sent_at=now) for chunk in self._kept)
+        chunks = [chunk for chunk in self._kept if chunk.end > position]
+        start = max(chunks[0].start, position) if chunks else self._end
+        parts: list[tuple[int, bool, Part]] = [
+            (at, False, name) for name, at in self._flushes.items() if at >= position
+        ]
+        parts += [(chunk.start, True, chunk.pcm[2 * max(position - chunk.start, 0) :]) for chunk in chunks]
+        return start, [part for _, _, part in sorted(parts, key=lambda part: part[:2])]
 
     def _keep(self, pcm: bytes) -> bytes:
-        part = Part(self._end, pcm, time.monotonic())
-        self._parts.append(part)
-        self._end = part.end
+        chunk = Chunk(self._end, pcm, time.monotonic())
+        self._kept.append(chunk)
+        self._end = chunk.end
         return pcm
 
     def _forget(self, speaking: bool) -> None:
         oldest = self._end - SPEECH_KEPT_S * self._sample_rate
         recent = time.monotonic() - SILENCE_KEPT_S
-        while self._parts and (self._parts[0].end <= oldest or (not speaking and self._parts[0].sent_at < recent)):
-            self._parts.popleft()
+        while self._kept and (self._kept[0].end <= oldest or (not speaking and self._kept[0].sent_at < recent)):
+            self._kept.popleft()
 
 
 def mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:

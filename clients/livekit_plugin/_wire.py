@@ -4,26 +4,26 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
-from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError, utils
 from livekit.agents import create_api_error_from_http as error_from_http
+
+from ._audio import Part
 
 T = TypeVar("T")
 
 Message = dict[str, Any]
 """A server message; fields and types it may gain are ignored."""
 
-FLUSH = b""
-"""In a sequence of audio parts: finalise the current utterance here."""
-
 HEARTBEAT_S = 30.0
 CLOSE_S = 2.0
 """How long a close may take before the socket is dropped."""
 SILENCE_S = 60.0
 """How long the service may say nothing while finals are awaited; it answers for a lost worker well before."""
+SPARE_S = 20.0
+"""How long a socket opened ahead is good for; the service closes one without a session after 30 s."""
 MAX_SPEED = 20
 """Audio is sent at most so many times faster than real time: the service refuses what it cannot store in time."""
 
@@ -34,22 +34,7 @@ STATUS = {
     "MAX_SESSIONS_REACHED": 429,
     "QUEUE_FULL": 429,
     "QUEUE_CONGESTION": 503,
-    "UNAUTHORIZED": 401,
-    "QUOTA_EXCEEDED": 403,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A service, and the key to it, which no text of ours shows."""
-
-    url: str
-    api_key: str = field(default="", repr=False)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Of the handshake."""
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
 class Connection:
@@ -57,22 +42,28 @@ class Connection:
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, config: dict[str, Any]) -> None:
         self.session_id = ""
+        self.resumed_ms: float | None = None
+        """Up to where a resumed session has its audio; `None` for a new one."""
         self._ws = ws
         self._config = config
         self._live = False
         self._ending = False
         self._heard = 0
 
-    async def start(self) -> None:
-        """Open the session; raises the `APIError` of a refusal."""
+    async def start(self, resume: Message | None) -> None:
+        """Open the session, or go on with the one that `resume` names; raises the `APIError` of a refusal."""
+        if resume:
+            await self._send({"type": "start_session", "config": self._config, "resume": True, **resume})
+            try:
+                return await self._started()
+            except APIStatusError as error:
+                # A service that knows no `resume`, or whose session still belongs to the lost connection.
+                if error.status_code not in (STATUS["INVALID_MESSAGE"], STATUS["SESSION_EXISTS"]):
+                    raise
         await self._send({"type": "start_session", "config": self._config})
-        while not self._live:
-            message = await self._receive()
-            if message.get("type") == "session_started":
-                self.session_id = message["session_id"]
-                self._live = True
+        return await self._started()
 
-    async def converse(self, parts: AsyncGenerator[bytes], handle: Callable[[Message], None]) -> bool:
+    async def converse(self, parts: AsyncGenerator[Part], handle: Callable[[Message], None]) -> bool:
         """Send all `parts`, then end the session; `handle` gets each message until it has ended.
 
         Returns whether the end was ours; if not, the service ended the session because nothing was sent for long.
@@ -101,17 +92,25 @@ class Connection:
                     await self._send({"type": "cancel"})
         await self._ws.close()
 
+    async def _started(self) -> None:
+        while not self._live:
+            message = await self._receive()
+            if message.get("type") == "session_started":
+                self.session_id = message["session_id"]
+                self.resumed_ms = message["audio_received_ms"] if message.get("resumed") else None
+                self._live = True
+
     async def _send(self, message: Message) -> None:
         await self._ws.send_str(json.dumps(message))
 
-    async def _send_all(self, parts: AsyncGenerator[bytes]) -> None:
+    async def _send_all(self, parts: AsyncGenerator[Part]) -> None:
         bytes_per_second = self._config["sample_rate"] * 2
         # The receiver sees a lost connection too, and why.
         with suppress(aiohttp.ClientError, ConnectionError):
             async with aclosing(parts):
                 async for part in parts:
-                    if part == FLUSH:
-                        await self._send({"type": "flush"})
+                    if isinstance(part, str):
+                        await self._send({"type": "flush", "flush_id": part})
                     else:
                         await self._ws.send_bytes(part)
                         await asyncio.sleep(len(part) / bytes_per_second / MAX_SPEED)
@@ -163,15 +162,66 @@ class Connection:
         )
 
 
+class Line:
+    """The way to the service: its address, the key, and a socket that was opened ahead."""
+
+    def __init__(self, url: str, api_key: str | None, http: aiohttp.ClientSession | None) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = http
+        self._spare: asyncio.Task[aiohttp.ClientWebSocketResponse] | None = None
+        self._spare_until = 0.0
+
+    def prewarm(self) -> None:
+        """Open a socket ahead of the next session."""
+        if self._spare is None:
+            loop = asyncio.get_running_loop()
+            self._spare = loop.create_task(self._dial())
+            self._spare_until = loop.time() + SPARE_S
+
+    async def open(self) -> aiohttp.ClientWebSocketResponse:
+        """A socket without a session."""
+        spare, self._spare = self._spare, None
+        if spare and asyncio.get_running_loop().time() < self._spare_until:
+            with suppress(APIError, aiohttp.ClientError, OSError):
+                if not (ws := await spare).closed:
+                    return ws
+        elif spare:
+            await _discard(spare)
+        return await self._dial()
+
+    async def aclose(self) -> None:
+        """Close the socket that nobody has used."""
+        spare, self._spare = self._spare, None
+        if spare:
+            await _discard(spare)
+
+    async def _dial(self) -> aiohttp.ClientWebSocketResponse:
+        http = self._http or utils.http_context.http_session()
+        try:
+            timeout = aiohttp.ClientWSTimeout(ws_close=CLOSE_S)
+            return await http.ws_connect(self._url, heartbeat=HEARTBEAT_S, timeout=timeout, headers=self._headers)
+        except aiohttp.WSServerHandshakeError as error:
+            refused = error_from_http(error.message, status=error.status)
+        # Out here, because aiohttp's error holds the request's headers, and with them the key: no context for ours.
+        raise refused
+
+
+async def _discard(spare: asyncio.Task[aiohttp.ClientWebSocketResponse]) -> None:
+    spare.cancel()
+    with suppress(APIError, aiohttp.ClientError, OSError, asyncio.CancelledError):
+        await (await spare).close()
+
+
 @asynccontextmanager
 async def connect(
-    http: aiohttp.ClientSession, server: Server, config: dict[str, Any], timeout_s: float
+    line: "Line", config: dict[str, Any], timeout_s: float, resume: Message | None = None
 ) -> AsyncIterator[Connection]:
     """A connection with a started session; `timeout_s` bounds the way there. The socket is closed on the way out."""
     deadline = asyncio.get_running_loop().time() + timeout_s
-    connection = Connection(await _within(deadline, _open(http, server)), config)
+    connection = Connection(await _within(deadline, line.open()), config)
     try:
-        await _within(deadline, connection.start())
+        await _within(deadline, connection.start(resume))
         yield connection
     finally:
         await connection.close()
@@ -191,16 +241,6 @@ async def _within(deadline: float, step: Awaitable[T]) -> T:
         raise APITimeoutError("The service did not open a session in time") from None
     except (aiohttp.ClientError, OSError) as error:
         raise APIConnectionError("Cannot connect to the service") from error
-
-
-async def _open(http: aiohttp.ClientSession, server: Server) -> aiohttp.ClientWebSocketResponse:
-    try:
-        timeout = aiohttp.ClientWSTimeout(ws_close=CLOSE_S)
-        return await http.ws_connect(server.url, headers=server.headers, heartbeat=HEARTBEAT_S, timeout=timeout)
-    except aiohttp.WSServerHandshakeError as error:
-        refused = error_from_http(error.message, status=error.status)
-    # Out here, because aiohttp's error holds the request's headers: ours is not to have it for a context.
-    raise refused
 
 
 def _decoded(text: str) -> Message:

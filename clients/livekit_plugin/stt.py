@@ -1,12 +1,13 @@
 """`WhisperSTT` and its streams."""
 
 import asyncio
-import functools
+import dataclasses
 import os
 import time
+import uuid
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import aiohttp
@@ -15,12 +16,14 @@ from livekit.agents import APIConnectOptions, APIStatusError, LanguageCode, stt,
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
 from livekit.agents.utils import AudioBuffer
 
-from clients.livekit_plugin import _wire
-from clients.livekit_plugin._audio import Backlog, chunks, mono
-from clients.livekit_plugin._events import Events
-from clients.livekit_plugin._wire import Connection, Message, Server, retry_after_s
+from . import _wire
+from ._audio import Backlog, Part, chunks, mono
+from ._events import Events
+from ._wire import Connection, Line, Message, retry_after_s
 
-Dialler = Callable[[], AbstractAsyncContextManager[Connection]]
+Dialler = Callable[[LanguageCode, Message | None], AbstractAsyncContextManager[Connection]]
+"""Opens a session in a language, or resumes the one named."""
+_KNOWN = {field.name for field in dataclasses.fields(stt.STTCapabilities)}
 
 
 class WhisperSTT(stt.STT[Any]):
@@ -38,18 +41,20 @@ class WhisperSTT(stt.STT[Any]):
         word_timestamps: bool = True,
         http_session: aiohttp.ClientSession | None = None,
     ) -> None:
-        """`api_key` is `STT_API_KEY` of the environment, `vad_threshold` the service's own when left out.
+        """`api_key` is that of `STT_API_KEY`, `vad_threshold` the service's own when left out.
 
         A `http_session` given stays the caller's to close.
         """
-        super().__init__(
-            capabilities=stt.STTCapabilities(
-                streaming=True,
-                interim_results=interim_results,
-                aligned_transcript="word" if word_timestamps else "chunk",
-            )
-        )
-        self._server = Server(service_url, os.environ.get("STT_API_KEY", "") if api_key is None else api_key)
+        capabilities = {
+            "streaming": True,
+            "interim_results": interim_results,
+            "aligned_transcript": "word" if word_timestamps else "chunk",
+            "manual_flush": True,
+        }
+        # Older versions of LiveKit lack some of them.
+        known = {name: value for name, value in capabilities.items() if name in _KNOWN}
+        super().__init__(capabilities=stt.STTCapabilities(**known))  # type: ignore[arg-type]
+        self._line = Line(service_url, api_key or os.environ.get("STT_API_KEY"), http_session)
         self._language = LanguageCode(language)
         self._sample_rate = sample_rate
         self._config: dict[str, Any] = {
@@ -60,7 +65,6 @@ class WhisperSTT(stt.STT[Any]):
         }
         if vad_threshold is not None:
             self._config["vad_threshold"] = vad_threshold
-        self._http_session = http_session
         self._streams: weakref.WeakSet[WhisperStream] = weakref.WeakSet()
 
     @property
@@ -80,16 +84,34 @@ class WhisperSTT(stt.STT[Any]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> "WhisperStream":
         """Transcribe audio as it is spoken."""
-        code = self._language_code(language)
-        connect = self._dialler(code, conn_options, partials=self.capabilities.interim_results)
-        stream = WhisperStream(self, connect, code, self._sample_rate, conn_options)
+        connect = self._dialler(conn_options, partials=self.capabilities.interim_results)
+        stream = WhisperStream(self, connect, self._language_code(language), self._sample_rate, conn_options)
         self._streams.add(stream)
         return stream
 
+    def update_options(
+        self, *, language: NotGivenOr[str] = NOT_GIVEN, vad_threshold: NotGivenOr[float | None] = NOT_GIVEN
+    ) -> None:
+        """Change options, of open streams too: what they have heard is finalised with the old ones."""
+        if utils.is_given(language):
+            self._language = LanguageCode(language)
+        if utils.is_given(vad_threshold):
+            self._config.pop("vad_threshold", None)
+            if vad_threshold is not None:
+                self._config["vad_threshold"] = vad_threshold
+        for stream in self._streams:
+            stream.restart(self._language if utils.is_given(language) else None)
+
+    def prewarm(self) -> None:
+        """Connect ahead of the first stream, when there is a loop to do it in."""
+        with suppress(RuntimeError):
+            self._line.prewarm()
+
     async def aclose(self) -> None:
-        """Close every stream."""
+        """Close every stream, and a connection that was made ahead."""
         for stream in list(self._streams):
             await stream.aclose()
+        await self._line.aclose()
 
     async def _recognize_impl(
         self,
@@ -110,7 +132,7 @@ class WhisperSTT(stt.STT[Any]):
                     # What is left would look whole; LiveKit can still try the buffer again.
                     raise APIStatusError(message["message"], status_code=500, body=message)
 
-        async with self._dialler(code, conn_options, partials=False)() as connection:
+        async with self._dialler(conn_options, partials=False)(code, None) as connection:
             await connection.converse(_each(chunks(buffer, self._sample_rate)), collect)
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
@@ -121,10 +143,12 @@ class WhisperSTT(stt.STT[Any]):
     def _language_code(self, language: NotGivenOr[str]) -> LanguageCode:
         return LanguageCode(language) if utils.is_given(language) else self._language
 
-    def _dialler(self, language: LanguageCode, conn_options: APIConnectOptions, *, partials: bool) -> Dialler:
-        http = self._http_session or utils.http_context.http_session()
-        config = {**self._config, "lang_code": language.language, "partial_results": partials}
-        return functools.partial(_wire.connect, http, self._server, config, conn_options.timeout)
+    def _dialler(self, conn_options: APIConnectOptions, *, partials: bool) -> Dialler:
+        def dial(language: LanguageCode, resume: Message | None) -> AbstractAsyncContextManager[Connection]:
+            config = {**self._config, "lang_code": language.language, "partial_results": partials}
+            return _wire.connect(self._line, config, conn_options.timeout, resume)
+
+        return dial
 
 
 class WhisperStream(stt.RecognizeStream):
@@ -143,6 +167,13 @@ class WhisperStream(stt.RecognizeStream):
         self._sample_rate = sample_rate
         self._backlog = Backlog(sample_rate)
         self._events = Events(language)
+        self._language = language
+        self._restarting = False
+        self._restart_at = 0
+        self._session_id: str | None = None
+        self._last_segment: str | None = None
+        self._told: set[str] = set()
+        """The session's segments that were answered."""
         self._base = 0
         self._attempted = False
         self._retry_after_s = 0.0
@@ -162,8 +193,11 @@ class WhisperStream(stt.RecognizeStream):
         self._retry_after_s = 0.0
         try:
             while not await self._converse():
-                # The service ended an idle session. The next begins when there is something to hear.
-                self._take(await self._next_frame())
+                self._session_id = None
+                if not self._restarting:
+                    # The service ended an idle session. The next begins when there is something to hear.
+                    self._take(await self._next_frame())
+                self._restarting = False
         except utils.aio.ChanClosed:
             pass
         except APIStatusError as error:
@@ -171,6 +205,11 @@ class WhisperStream(stt.RecognizeStream):
             self._retry_after_s = retry_after_s(error)
             raise
         self._emit(self._events.finish())
+
+    def restart(self, language: LanguageCode | None) -> None:
+        """Go on in a new session, with the options of now, from the next frame on."""
+        self._language = language or self._language
+        self._restarting = True
 
     async def _next_frame(self) -> rtc.AudioFrame:
         while True:
@@ -181,25 +220,58 @@ class WhisperStream(stt.RecognizeStream):
     async def _converse(self) -> bool:
         """One session; returns whether it ended because the input did."""
         dialled = time.perf_counter()
-        async with self._connect() as connection:
-            self._report_connection_acquired(time.perf_counter() - dialled, False)
-            self._base, backlog = self._backlog.replay()
-            self._events.begin(connection.session_id, self._base / self._sample_rate)
-            return await connection.converse(self._parts(backlog), self._receive)
+        resume = {"session_id": self._session_id, "last_segment_id": self._last_segment} if self._session_id else None
+        async with self._connect(self._language, resume) as connection:
+            self._acquired(time.perf_counter() - dialled)
+            backlog = self._begin(connection)
+            ended = await connection.converse(self._parts(backlog), self._receive)
+        if ended and self._restarting:
+            self._backlog.confirm(self._restart_at)
+            return False
+        return ended
 
-    async def _parts(self, backlog: list[bytes]) -> AsyncGenerator[bytes]:
+    def _begin(self, connection: Connection) -> list[Part]:
+        """Take up a session; returns what it has to hear first."""
+        resumed = connection.resumed_ms is not None
+        received = round((connection.resumed_ms or 0) * self._sample_rate / 1000)
+        start, backlog = self._backlog.replay(self._base + received if resumed else 0)
+        self._base = start - received
+        if not resumed:
+            self._told, self._last_segment = set(), None
+        self._session_id = connection.session_id
+        self._events.language = self._language
+        self._events.begin(connection.session_id, self._base / self._sample_rate, resumed=resumed)
+        return backlog
+
+    def _acquired(self, seconds: float) -> None:
+        if report := getattr(self, "_report_connection_acquired", None):  # older versions of LiveKit have none
+            report(seconds, False)
+
+    async def _parts(self, backlog: list[Part]) -> AsyncGenerator[Part]:
         for part in backlog:
             yield part
         async for item in self._input_ch:
-            for part in self._take(item):
+            self._restart_at = self._backlog.end
+            parts = self._take(item)
+            if self._restarting:
+                return  # the next session begins with them
+            for part in parts:
                 yield part
 
-    def _take(self, item: rtc.AudioFrame | stt.RecognizeStream._FlushSentinel) -> list[bytes]:
+    def _take(self, item: rtc.AudioFrame | stt.RecognizeStream._FlushSentinel) -> list[Part]:
         if isinstance(item, rtc.AudioFrame):
             return self._backlog.push(item.data.tobytes(), speaking=self._events.speaking)
-        return self._backlog.flush()
+        return self._backlog.flush(uuid.uuid4().hex)
 
     def _receive(self, message: Message) -> None:
+        if message.get("type") in ("final_transcript", "error"):
+            if message["segment_id"] in self._told:
+                return  # told to the connection that was lost, too
+            self._told.add(message["segment_id"])
+            self._last_segment = message["segment_id"]
+            flush_id = message.get("flush_id")
+            if flush_id and not self._backlog.answered(flush_id) and not message.get("text"):
+                return  # a flush that was sent twice has its answer
         self._emit(self._events.of(message))
         if message.get("type") == "final_transcript":
             end_ms = message["audio_start_ms"] + message["audio_duration_ms"]

@@ -26,15 +26,18 @@ class Peer:
         self.chunks: list[bytes] = []
         self.received: list[str] = []
         """The types of the text messages."""
+        self.flush_ids: list[str] = []
 
     @property
     def audio(self) -> bytes:
         return b"".join(self.chunks)
 
-    async def accept(self) -> None:
-        """Read `start_session` and answer it."""
+    async def accept(self, **fields: Any) -> None:
+        """Read `start_session` and answer it; with `resumed`, as a service does that has the session still."""
         self.start = json.loads(await self.ws.recv())
-        await self.say("session_started")
+        if fields.get("resumed"):
+            self.session_id = self.start["session_id"]
+        await self.say("session_started", **fields)
 
     async def hear(self, *, ms: float = 0, until: str = "") -> None:
         """Read up to so much audio in all, or a message of this type."""
@@ -43,7 +46,10 @@ class Peer:
             if isinstance(frame, bytes):
                 self.chunks.append(frame)
             else:
-                self.received.append(json.loads(frame)["type"])
+                message = json.loads(frame)
+                self.received.append(message["type"])
+                if message.get("flush_id"):
+                    self.flush_ids.append(message["flush_id"])
 
     async def say(self, kind: str, **fields: Any) -> None:
         await self.ws.send(json.dumps({"type": kind, "session_id": self.session_id, "news": "ignored", **fields}))
@@ -51,17 +57,20 @@ class Peer:
     async def speech(self, state: str, t_ms: float, segment_id: str = "seg-1") -> None:
         await self.say("vad_event", state=f"speech_{state}", t_ms=t_ms, segment_id=segment_id)
 
-    async def partial(self, text: str, audio_end_ms: float, segment_id: str = "seg-1") -> None:
-        fields = {"segment_id": segment_id, "text": text, "audio_end_ms": audio_end_ms}
+    async def partial(self, text: str, audio_end_ms: float, segment_id: str = "seg-1", **more: Any) -> None:
+        fields = {"segment_id": segment_id, "text": text, "audio_end_ms": audio_end_ms, **more}
         await self.say("partial_transcript", confidence=0.7, is_final=False, timing=TIMING, **fields)
 
-    async def final(self, text: str, start_ms: float, duration_ms: float, segment_id: str = "seg-1") -> None:
+    async def final(
+        self, text: str, start_ms: float, duration_ms: float, segment_id: str = "seg-1", **more: Any
+    ) -> None:
         """A final whose words last 100 ms each, from the segment's start on."""
         words = [
             {"word": word, "start": n / 10, "end": (n + 1) / 10, "probability": 0.9}
             for n, word in enumerate(text.split())
         ]
         fields = {"segment_id": segment_id, "text": text, "confidence": 0.9, "is_final": True, "words": words}
+        fields |= more
         await self.say(
             "final_transcript", audio_start_ms=start_ms, audio_duration_ms=duration_ms, timing=TIMING, **fields
         )
@@ -89,6 +98,7 @@ class ScriptedService:
         """What the next handshakes are answered with, instead of a connection."""
         self.peers: list[Peer] = []
         self.handshakes = 0
+        self.headers: list[dict[str, str]] = []
         self._server: Server | None = None
 
     @property
@@ -97,7 +107,7 @@ class ScriptedService:
         return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/ws/stt"
 
     async def __aenter__(self) -> "ScriptedService":
-        self._server = await serve(self._handle, "127.0.0.1", 0, process_request=self._handshake)
+        self._server = await serve(self._handle, "127.0.0.1", 0, process_request=self._handshake, max_queue=None)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -112,8 +122,9 @@ class ScriptedService:
         with suppress(ConnectionClosed):
             await script(peer)
 
-    def _handshake(self, ws: ServerConnection, _: Request) -> Response | None:
+    def _handshake(self, ws: ServerConnection, request: Request) -> Response | None:
         self.handshakes += 1
+        self.headers.append(dict(request.headers.raw_items()))
         return ws.respond(HTTPStatus(self.statuses.pop(0)), "") if self.statuses else None
 
 

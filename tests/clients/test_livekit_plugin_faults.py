@@ -213,7 +213,7 @@ async def test_connections_that_drop_at_random(service: ScriptedService, whisper
         for _ in range(chance.randrange(4)):
             await peer.hear(ms=told + chance.randrange(20, 200))
             told += chance.randrange(1, len(peer.audio) // 32 - told + 1)
-            await peer.final("texto", 0, told)
+            await peer.final("texto", 0, told, f"seg-{told}")
         await peer.hear(ms=told + 1)
         # Until the client has read the finals, they are not told.
         await (await peer.ws.ping())

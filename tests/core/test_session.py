@@ -5,8 +5,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import UNSET
 
 from tests.core.fakes import FAST, HUM, Talk, transcript, with_vad
+from transcription.core import protocol
 from transcription.core.admission import Refusal
 from transcription.core.effects import (
     Admit,
@@ -16,6 +18,7 @@ from transcription.core.effects import (
     Overtake,
     RecordClosed,
     RecordFailedSegment,
+    Send,
     StoreAudio,
 )
 from transcription.core.jobs import Failure, Kind
@@ -175,6 +178,59 @@ def test_a_retryable_failure_is_tried_again_at_once(talk: Talk) -> None:
 
     assert talk.jobs[-1] == job
     assert (talk.sent[-1].code, talk.sent[-1].message) == (ErrorCode.INFERENCE_ERROR, "broken")
+
+
+def test_named_flush_is_answered_by_the_final_of_the_segment_it_closed(talk: Talk) -> None:
+    """And by no other; a flush without a name leaves the field out."""
+    talk.windows(10, speaking=True)
+    talk.text('{"type": "flush", "flush_id": "f-1"}')
+    talk.answer(talk.final())
+    talk.windows(10, speaking=True)
+    talk.text('{"type": "flush"}')
+    talk.answer(talk.final())
+    named, nameless = (message for message in talk.sent if isinstance(message, FinalTranscript))
+
+    assert (named.flush_id, named.text) == ("f-1", "olá")
+    assert "flush_id" not in json.loads(protocol.encode(nameless))
+
+
+def test_named_flush_in_silence_is_answered_by_an_empty_final_in_its_turn(talk: Talk) -> None:
+    """After the finals of what was said before, in a segment of its own; nothing is sent to the workers for it."""
+    talk.windows(10, speaking=True)
+    talk.windows(10, speaking=False)
+    jobs = len(talk.jobs)
+    effects = talk.text('{"type": "flush", "flush_id": "f-1"}')
+    assert not [effect for effect in effects if isinstance(effect, Send)]
+    talk.answer(talk.final())
+    said, empty = (message for message in talk.sent if isinstance(message, FinalTranscript))
+
+    assert (said.segment_id, said.flush_id) == ("seg-0001", UNSET)
+    assert (empty.segment_id, empty.flush_id, empty.text, empty.words) == ("seg-0002", "f-1", "", [])
+    assert (empty.audio_start_ms, empty.audio_duration_ms, empty.timing.server_total_ms) == (640.0, 0.0, 0.0)
+    assert len(talk.jobs) == jobs
+    talk.text('{"type": "end_session"}')
+    assert talk.sent[-1].total_segments == 2
+
+
+def test_named_flush_of_a_segment_that_fails_is_in_its_error(talk: Talk) -> None:
+    """So that nobody waits for it."""
+    talk.windows(10, speaking=True)
+    talk.text('{"type": "flush", "flush_id": "f-1"}')
+    job = talk.final()
+    failure = Failure(job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="no", retryable=False)
+    talk.take(talk.session.receive_result(failure, talk.now))
+
+    assert isinstance(talk.sent[-1], Error)
+    assert (talk.sent[-1].segment_id, talk.sent[-1].flush_id) == ("seg-0001", "f-1")
+
+
+@pytest.mark.parametrize("flush_id", ['""', "7", f'"{"x" * 129}"'])
+def test_flush_id_is_a_short_string(talk: Talk, flush_id: str) -> None:
+    """Anything else is refused by name."""
+    talk.text(f'{{"type": "flush", "flush_id": {flush_id}}}')
+
+    assert talk.sent[-1].code is ErrorCode.INVALID_MESSAGE
+    assert "$.flush_id" in talk.sent[-1].message
 
 
 def test_flush_ends_the_utterance_and_is_harmless_without_one(talk: Talk) -> None:

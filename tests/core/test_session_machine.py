@@ -53,6 +53,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.effects: list[object] = []
         self.gone = False
         self.spoken: list[tuple[int, int]] = []
+        self.flushes: list[str] = []
         self.take(self.talk.session.receive_text('{"type": "start_session", "session_id": "s"}', self.talk.now))
         if begun:
             self.take(self.talk.session.receive_admission(Admitted(), self.talk.now))
@@ -100,11 +101,13 @@ class SessionMachine(RuleBasedStateMachine):
             self.audio(samples=data.draw(st.sampled_from([1600, 2000, 300])), speaking=False)
             if self.waiting() and data.draw(mostly):
                 self.reply(self.waiting()[-1], "done")
-        match data.draw(st.sampled_from(["silence", "silence", "flush", "more"])):
+        match data.draw(st.sampled_from(["silence", "silence", "flush", "named", "more"])):
             case "silence":
                 self.audio(samples=3000, speaking=False)
             case "flush":
                 self.command("flush")
+            case "named":
+                self.named_flush()
             case "more":
                 self.audio(samples=1500, speaking=True)
                 self.command("flush")
@@ -122,6 +125,13 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(what=st.sampled_from(["flush"] * 8 + ["end_session", "cancel"]))
     def command(self, what: str) -> None:
         self.take(self.talk.session.receive_text(f'{{"type": "{what}"}}', self.talk.now))
+
+    @rule()
+    def named_flush(self) -> None:
+        flush_id = f"flush-{len(self.flushes)}"
+        if self.state is State.STREAMING:
+            self.flushes.append(flush_id)
+        self.take(self.talk.session.receive_text(f'{{"type": "flush", "flush_id": "{flush_id}"}}', self.talk.now))
 
     @precondition(lambda self: self.waiting())
     @rule(data=st.data(), how=st.sampled_from(["done", "done", "twice", "failed", "retry"]))
@@ -266,7 +276,7 @@ class SessionMachine(RuleBasedStateMachine):
         jobs = {job.job_id: job for job in self.talk.jobs}
         for effect in self.effects:
             match effect:
-                case Send(message=FinalTranscript() as final):
+                case Send(message=FinalTranscript() as final) if final.text:
                     first = round(final.audio_start_ms * 16)
                     unheard = (first + jobs[final.text].end, first + round(final.audio_duration_ms * 16))
                     for start, end in self.spoken:
@@ -293,8 +303,23 @@ class SessionMachine(RuleBasedStateMachine):
             asked = {job.segment_id for job in self.talk.jobs if job.kind is Kind.FINAL}
             told = {e.final.segment_id for e in self.effects if isinstance(e, RecordSegment)}
             told |= {e.segment_id for e in self.effects if isinstance(e, RecordFailedSegment)}
-            assert asked == told
-            assert closed[0].total_segments == len(asked)
+            empty = {m.segment_id for m in self.talk.sent if isinstance(m, FinalTranscript) and not m.text}
+            assert asked | empty == told
+            assert not asked & empty
+            assert closed[0].total_segments == len(told)
+            assert self.flushes_answered() == self.flushes
+
+    def flushes_answered(self) -> list[str]:
+        finals = [m for m in self.talk.sent if isinstance(m, FinalTranscript | Error)]
+        return [m.flush_id for m in finals if isinstance(m.flush_id, str)]
+
+    @invariant()
+    def named_flushes_are_answered_once_and_in_order(self) -> None:
+        """An empty answer is to a flush; between asking and answering, other finals may pass."""
+        answered = self.flushes_answered()
+        assert answered == self.flushes[: len(answered)]
+        empty = [m for m in self.talk.sent if isinstance(m, FinalTranscript) and not m.text]
+        assert all(isinstance(m.flush_id, str) and not m.words and not m.audio_duration_ms for m in empty)
 
 
 SessionMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -1,5 +1,6 @@
 """What the documentation tells people to paste, pasted."""
 
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,28 @@ def test_the_readme_s_client_prints_partials_and_a_final(model_stack: Stack) -> 
     assert '"type":"partial_transcript"' in printed
     assert re.search(r'"type":"final_transcript".*avenida Paulista e siga', printed)
     assert printed.strip().splitlines()[-1].startswith('{"type":"session_ended"')
+
+
+def test_the_readme_s_library_clients_say_what_they_heard(model_stack: Stack) -> None:
+    """A file and a stream, as they stand there; the port comes from the environment."""
+    programs = re.findall(r"```python\n(import whisper_stt.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    environment = os.environ | {"STT_URL": model_stack.ws_url, "PYTHONPATH": str(ROOT / "clients" / "python" / "src")}
+    whole, stream = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for program in programs
+    )
+
+    assert re.search(r"^[0-9.]+ .*avenida Paulista", whole)
+    assert "PartialTranscript(" in stream
+    assert re.search(r"FinalTranscript\(.*avenida Paulista", stream)
 
 
 def test_the_contract_s_example_client_runs_unchanged(model_stack: Stack, tmp_path: Path) -> None:

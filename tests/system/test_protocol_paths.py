@@ -102,6 +102,24 @@ async def test_other_sample_rates_are_resampled(echo_stack: Stack, rate: int) ->
     assert final["audio_duration_ms"] == pytest.approx(2000, abs=2)
 
 
+async def test_named_flush_is_answered_with_speech_and_without(echo_stack: Stack) -> None:
+    """In order, each by one final."""
+    async with Talker(echo_stack.ws_url) as talker:
+        await talker.start()
+        await talker.say("flush", flush_id="silent")
+        await talker.stream(speech("s13_pm_alex")[: 32_000 * 2])
+        await talker.say("flush", flush_id="spoken")
+        await talker.say("flush", flush_id="again")
+        await talker.say("end_session")
+        ended = await talker.until("session_ended")
+
+    finals = talker.of("final_transcript")
+    assert [final.get("flush_id") for final in finals] == ["silent", "spoken", "again"]
+    assert [bool(final["text"]) for final in finals] == [False, True, False]
+    assert [final["segment_id"] for final in finals] == ["seg-0001", "seg-0002", "seg-0003"]
+    assert ended["total_segments"] == 3
+
+
 async def test_flush_gives_the_final_at_once_and_the_session_goes_on(echo_stack: Stack) -> None:
     """A flush is an endpoint; speech after it is another segment."""
     clip = speech("s06_pf_dora")

@@ -78,6 +78,7 @@ def test_the_web_process_loads_no_model_library() -> None:
     assert printed.stdout.strip() == "[]"
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
 def test_the_vad_is_silero_s_own() -> None:
     """Window for window what the package's torch model says."""
     silero = silero_vad.load_silero_vad()

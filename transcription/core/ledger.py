@@ -35,6 +35,8 @@ class Entry:
     """When the segment's endpoint was heard."""
     partials: list[tuple[float, float, int]] = field(default_factory=list)
     """The segment's partials, for the records; see `core/trace.py`."""
+    flush_id: str | None = None
+    """The client's name for the flush that closed the segment."""
     attempts: int = 1
     answer: Result | None = None
     answered_at: float = 0.0

@@ -74,6 +74,11 @@ class Listener:
         self._open = False
         self._emitted = 0
 
+    @property
+    def position(self) -> int:
+        """How many samples have been heard."""
+        return self._buffer.end
+
     def feed(self, pcm: bytes) -> list[Heard]:
         """Take the stream's next samples."""
         heard: list[Heard] = []

@@ -89,8 +89,11 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     config: StartConfig = msgspec.field(default_factory=StartConfig)
 
 
-class Flush(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="flush"):
+class Flush(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="flush"):
     """Finalise the current utterance now."""
+
+    flush_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    """Echoed in exactly one final or error, an empty final where there was nothing to transcribe."""
 
 
 class EndSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="end_session"):
@@ -180,6 +183,8 @@ class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_tran
     audio_duration_ms: float
     audio_start_ms: float
     """Where in the session's audio the segment starts."""
+    flush_id: str | msgspec.UnsetType = msgspec.UNSET
+    """The `flush` that this answers; left out of a final that answers none."""
     timing: Timing
 
 
@@ -203,6 +208,8 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error", omit_default
     session_id: str | None
     segment_id: str | None = None
     """The segment that will get no final."""
+    flush_id: str | None = None
+    """The `flush` that closed that segment."""
     retry_after_ms: int | None = None
     """When a refused start is worth trying again."""
 

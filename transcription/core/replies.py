@@ -1,5 +1,7 @@
 """What a session says: the transcript messages, with their latency receipt, and how much it is given to do."""
 
+import msgspec
+
 from transcription.core.audio import ms_from_samples
 from transcription.core.jobs import Transcript
 from transcription.core.ledger import Entry
@@ -32,6 +34,7 @@ def final(session_id: str, entry: Entry, answer: Transcript) -> FinalTranscript:
         words=answer.words,
         audio_duration_ms=ms_from_samples(entry.samples),
         audio_start_ms=ms_from_samples(entry.start),
+        flush_id=msgspec.UNSET if entry.flush_id is None else entry.flush_id,
         timing=timing(answer, entry.answered_at - entry.asked_at),
     )
 

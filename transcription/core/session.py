@@ -138,8 +138,8 @@ class Session:
                 return self._abandon(EndReason.CANCELLED, CloseCode.NORMAL)
             case _ if self.state is State.ENDING:
                 return []
-            case protocol.Flush():
-                return self._flush(now)
+            case protocol.Flush(flush_id=flush_id):
+                return self._flush(now, flush_id)
             case protocol.EndSession():
                 return self._end(EndReason.COMPLETED, now)
         raise AssertionError(message)
@@ -298,14 +298,12 @@ class Session:
         self._misplaced_audio = False
         return [Admit(self.session_id)]
 
-    def _hear(self, heard: list[Heard], now: float) -> list[Effect]:
+    def _hear(self, heard: list[Heard], now: float, flush_id: str | None = None) -> list[Effect]:
         effects: list[Effect] = []
         for happening in heard:
             match happening:
                 case Opened(start=start, speech_at=speech_at, continues=continues):
-                    self._segments += 1
-                    segment_id = f"seg-{self._segments:04d}"
-                    self._utterance = Utterance(self.config, self._effort, self.uid, segment_id, start, now)
+                    self._utterance = self._open(start, now)
                     if not continues:
                         effects += self._vad_event("speech_start", speech_at)
                 case Audio(pcm=pcm):
@@ -320,6 +318,7 @@ class Session:
                     if utterance.speculation:
                         effects.append(CountSpeculation(hit=entry is utterance.speculation))
                     entry.speech_end, entry.closed_at, entry.partials = speech_end, now, utterance.partials
+                    entry.flush_id = flush_id
                     self._ledger.expect(entry)
                     self._utterance = None
                     effects += [*submit, *self._release(now)]
@@ -386,19 +385,26 @@ class Session:
     def _failed(self, entry: Entry, answer: Failure, now: float) -> list[Effect]:
         start_ms, duration_ms = ms_from_samples(entry.start), ms_from_samples(entry.samples)
         return [
-            self._error(
-                ErrorCode.QUEUE_FULL if answer.queue_full else ErrorCode.INFERENCE_ERROR,
-                answer.reason,
-                answer.segment_id,
-            ),
+            self._error(ErrorCode.QUEUE_FULL if answer.queue_full else ErrorCode.INFERENCE_ERROR, answer.reason, entry),
             RecordFailedSegment(
                 answer.segment_id, start_ms, duration_ms, answer.reason, trace(entry, answer, self._opened_at, now)
             ),
         ]
 
-    def _flush(self, now: float) -> list[Effect]:
+    def _flush(self, now: float, flush_id: str | None = None) -> list[Effect]:
         assert self._listener
-        return self._hear(self._listener.flush(), now)
+        heard = self._listener.flush()
+        if heard or flush_id is None:
+            return self._hear(heard, now, flush_id)
+        # Nothing is left to transcribe: an empty final says so, after those of what was said before.
+        entry = self._open(self._listener.position, now).nothing(now)
+        entry.flush_id = flush_id
+        self._ledger.expect(entry)
+        return self._release(now)
+
+    def _open(self, start: int, now: float) -> Utterance:
+        self._segments += 1
+        return Utterance(self.config, self._effort, self.uid, f"seg-{self._segments:04d}", start, now)
 
     def _end(self, reason: EndReason, now: float) -> list[Effect]:
         assert self._listener
@@ -449,7 +455,11 @@ class Session:
         self._misplaced_audio = True
         return self._complain(message)
 
-    def _error(self, code: ErrorCode, message: str, segment_id: str | None = None) -> Send:
+    def _error(self, code: ErrorCode, message: str, entry: Entry | None = None) -> Send:
         self._errors += 1
+        segment_id, flush_id = (entry.job.segment_id, entry.flush_id) if entry else (None, None)
         self.note(f"{code}: {message}" if segment_id is None else f"{code} ({segment_id}): {message}")
-        return Send(protocol.Error(code=code, message=message, session_id=self.session_id, segment_id=segment_id))
+        error = protocol.Error(
+            code=code, message=message, session_id=self.session_id, segment_id=segment_id, flush_id=flush_id
+        )
+        return Send(error)

@@ -154,6 +154,25 @@ class Utterance:
             return self._store(), self.speculation
         return self._ask_final(samples, now)
 
+    def nothing(self, now: float) -> Entry:
+        """The final of a segment without audio, answered already: its job is sent to nobody."""
+        job = self._job(Kind.FINAL, "f0", start=0, end=0, beam_size=0, words=False)
+        answer = Transcript(
+            job_id=job.job_id,
+            segment_id=job.segment_id,
+            kind=job.kind,
+            text="",
+            confidence=0.0,
+            words=[],
+            audio_end=0,
+            preprocess_ms=0.0,
+            inference_ms=0.0,
+            postprocess_ms=0.0,
+        )
+        asked = Entry(job, self.start, samples=0, submitted_at=now, asked_at=now, pcm=self.pcm)
+        asked.answer, asked.answered_at, asked.closed_at, asked.speech_end = answer, now, now, self.start
+        return asked
+
     def _ask_final(self, samples: int, now: float) -> tuple[list[Effect], Entry]:
         self._finals += 1
         job = self._job(

@@ -1,0 +1,5 @@
+"""`python -m whisper_stt.cli`."""
+
+from whisper_stt.cli import run
+
+run()

@@ -1,0 +1,163 @@
+"""`whisper-stt load`: talkers that speak in real time, and what they had to wait for."""
+
+import argparse
+import asyncio
+import json
+import math
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+
+import whisper_stt
+from whisper_stt.cli import Exit
+from whisper_stt.errors import ConnectError, RefusedError, WhisperSttError
+from whisper_stt.media import SAMPLE_RATE, Audio, MediaError
+from whisper_stt.messages import Event, FinalTranscript, PartialTranscript, ServerError, VadEvent
+
+CHUNK_MS = 20
+CHUNK = SAMPLE_RATE * 2 * CHUNK_MS // 1000
+LONGEST_S = 600
+
+
+@dataclass(slots=True)
+class Figures:
+    """What all talkers saw. Times are in seconds, by the client's clock."""
+
+    talkers: int
+    started: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    """Connections and segments that were lost, by what was said of them."""
+    audio_s: float = 0.0
+    opening: list[float] = field(default_factory=list)
+    """From dialling to `session_started`."""
+    partial: list[float] = field(default_factory=list)
+    """From the audio's being sent to the partial that has it."""
+    final: list[float] = field(default_factory=list)
+    """From the end of a segment, the silence that ends it included, to its final."""
+    after_speech: list[float] = field(default_factory=list)
+    """From the end of speech to the final."""
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {
+            "talkers": self.talkers,
+            "started": self.started,
+            "refused": dict(self.refused),
+            "failed": dict(self.failed),
+            "audio_s": round(self.audio_s, 1),
+            **{name: spread(getattr(self, name)) for name in ("opening", "partial", "final", "after_speech")},
+        }
+
+
+class Talker:
+    """One session: speaks for a while, and notes when what was answered."""
+
+    def __init__(self, figures: Figures, clips: list[bytes], arguments: argparse.Namespace) -> None:
+        self._figures = figures
+        self._clips = clips
+        self._arguments = arguments
+        self._began = 0.0
+        self._speech_ends: dict[str, float] = {}
+
+    async def talk(self) -> None:
+        """Speak until the time is over, then wait for the last final."""
+        clock = asyncio.get_running_loop().time
+        dialled = clock()
+        options = {"language": self._arguments.language, "vad_threshold": self._arguments.vad_threshold}
+        try:
+            async with whisper_stt.connect(self._arguments.url, speed=2.0, retry_s=0.0, **options) as stream:
+                self._figures.started += 1
+                self._figures.opening.append(clock() - dialled)
+                self._began = clock()
+                speaking = asyncio.create_task(self._speak(stream))
+                try:
+                    async for event in stream:
+                        self._note(event, clock() - self._began)
+                    await speaking
+                finally:
+                    speaking.cancel()
+                    await asyncio.gather(speaking, return_exceptions=True)
+        except RefusedError as error:
+            self._figures.refused[error.code] += 1
+        except WhisperSttError as error:
+            self._figures.failed[type(error).__name__] += 1
+
+    async def _speak(self, stream: whisper_stt.Stream) -> None:
+        clock = asyncio.get_running_loop().time
+        pause = bytes(2 * int(self._arguments.pause * SAMPLE_RATE))
+        sent = 0.0
+        while sent < self._arguments.duration:
+            pcm = random.choice(self._clips) + pause  # noqa: S311 - any will do
+            for at in range(0, len(pcm), CHUNK):
+                await asyncio.sleep(max(self._began + sent - clock(), 0))
+                await stream.send(pcm[at : at + CHUNK])
+                sent += CHUNK_MS / 1000
+                if sent >= self._arguments.duration:
+                    break
+        self._figures.audio_s += sent
+        await stream.end()
+
+    def _note(self, event: Event, now: float) -> None:
+        match event:
+            case VadEvent(state="speech_end", segment_id=str(segment_id), t_ms=t_ms):
+                self._speech_ends[segment_id] = t_ms / 1000
+            case PartialTranscript(audio_end_ms=end_ms):
+                self._figures.partial.append(now - end_ms / 1000)
+            case FinalTranscript(segment_id=segment_id):
+                self._figures.final.append(now - event.end)
+                if segment_id in self._speech_ends:
+                    self._figures.after_speech.append(now - self._speech_ends.pop(segment_id))
+            case ServerError(code=code):
+                self._figures.failed[code] += 1
+
+
+def load(arguments: argparse.Namespace) -> int:
+    """Run the talkers and show what they saw."""
+    clips = [b"".join(islice(Audio(name), LONGEST_S * 2)) for name in arguments.files]
+    if not all(clips):
+        raise MediaError("a file holds no audio")
+    figures = asyncio.run(_run(clips, arguments))
+    if arguments.json:
+        sys.stdout.write(json.dumps(figures.document(), indent=2) + "\n")
+    else:
+        sys.stdout.write(table(figures))
+    if not figures.started:
+        raise ConnectError("No talker got a session: " + ", ".join([*figures.refused, *figures.failed]))
+    return Exit.INCOMPLETE if figures.refused or figures.failed else Exit.OK
+
+
+async def _run(clips: list[bytes], arguments: argparse.Namespace) -> Figures:
+    figures = Figures(arguments.talkers)
+
+    async def later(n: int) -> None:
+        await asyncio.sleep(arguments.ramp * n / arguments.talkers)
+        await Talker(figures, clips, arguments).talk()
+
+    await asyncio.gather(*(later(n) for n in range(arguments.talkers)))
+    return figures
+
+
+def spread(values: list[float]) -> dict[str, float | int]:
+    """Count, median, and the 95th and 99th percentile (nearest rank), in milliseconds."""
+    ordered = sorted(values)
+    ranks = {f"p{p}_ms": round(ordered[math.ceil(p / 100 * len(ordered)) - 1] * 1000) for p in (50, 95, 99) if ordered}
+    return {"count": len(ordered), **ranks}
+
+
+def table(figures: Figures) -> str:
+    """The figures for people."""
+    said = figures.document()
+    lines = [
+        f"{figures.started} of {figures.talkers} talkers, {figures.audio_s:.0f} s of audio",
+        f"{'ms':<14}{'count':>8}{'p50':>8}{'p95':>8}{'p99':>8}",
+    ]
+    for name in ("opening", "partial", "final", "after_speech"):
+        row = said[name]
+        assert isinstance(row, dict)
+        lines.append(f"{name.replace('_', ' '):<14}{''.join(f'{value:>8}' for value in row.values())}")
+    for what in ("refused", "failed"):
+        lines += [f"{what}: {code} {count}" for code, count in getattr(figures, what).items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,384 @@
+"""The Python client library against a scripted service."""
+
+import asyncio
+import logging
+import random
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import whisper_stt
+from scripted_service import Peer, ScriptedService, one_utterance, refusal, settle
+from whisper_stt import FinalTranscript, PartialTranscript, ServerError, Stream, VadEvent, connect
+from whisper_stt.backlog import Backlog
+from whisper_stt.pace import MAX_UNANSWERED, Pacer
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "clients/python/src"
+
+
+def noise(seconds: float) -> bytes:
+    return np.random.default_rng(7).integers(-9_000, 9_000, round(seconds * 16_000)).astype("<i2").tobytes()
+
+
+@pytest.fixture(autouse=True)
+async def no_task_is_left(service: ScriptedService) -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    await settle(lambda: asyncio.all_tasks() - {asyncio.current_task()} <= before)
+    assert all(peer.ws.state.name == "CLOSED" for peer in service.peers)
+
+
+async def transcribe(service: ScriptedService, pcm: bytes, **options: Any) -> list[whisper_stt.Event]:
+    async with asyncio.timeout(10), connect(service.url, **{"speed": 1000.0, **options}) as stream:
+        speaking = asyncio.create_task(speak(stream, pcm))
+        events = [event async for event in stream]
+        await speaking
+    return events
+
+
+async def speak(stream: Stream, pcm: bytes) -> None:
+    for at in range(0, len(pcm), 640):
+        await stream.send(pcm[at : at + 640])
+    await stream.end()
+
+
+async def test_events_are_typed_and_in_order(service: ScriptedService) -> None:
+    service.scripts = [one_utterance()]
+    pcm = noise(1.215)
+    start, partial, end, final = await transcribe(service, pcm)
+
+    assert isinstance(start, VadEvent)
+    assert (start.state, start.t_ms, start.segment_id) == ("speech_start", 200, "seg-1")
+    assert isinstance(partial, PartialTranscript)
+    assert isinstance(end, VadEvent)
+    assert isinstance(final, FinalTranscript)
+    assert (final.text, final.start, final.end) == ("olá mundo", 0.1, 1.0)
+    assert [(word.word, word.start, word.end) for word in final.timeline] == [("olá", 0.1, 0.2), ("mundo", 0.2, 0.3)]
+    assert service.peers[0].audio == pcm
+    assert {len(chunk) for chunk in service.peers[0].chunks[:-1]} == {1280}
+
+
+async def test_session_is_asked_for_what_was_wanted(service: ScriptedService) -> None:
+    service.scripts = [one_utterance()]
+    await transcribe(service, noise(1))
+    await transcribe(service, noise(3), language="pt-BR", sample_rate=48_000, vad_threshold=0.3, partials=False)
+    config = {"sample_rate": 16_000, "vad_enabled": True, "partial_results": True, "word_timestamps": True}
+    other = {"lang_code": "pt-BR", "sample_rate": 48_000, "vad_threshold": 0.3, "partial_results": False}
+
+    assert service.peers[0].start == {"type": "start_session", "config": config}
+    assert service.peers[1].start["config"] == config | other
+
+
+async def test_unread_partials_give_way_to_newer_ones(service: ScriptedService) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        for n in range(100):
+            await peer.partial(f"{n}", 100)
+        await peer.final("fim", 0, 100)
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [script]
+    async with connect(service.url) as stream:
+        await stream.end()
+        await settle(lambda: service.peers[0].ws.state.name == "CLOSED")
+        events = [event async for event in stream]
+    assert [event.text for event in events] == ["99", "fim"]
+
+
+async def test_flush_returns_its_final(service: ScriptedService) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="flush")
+        await peer.final("antes", 0, 50)
+        await peer.final("pronto", 50, 60, "seg-2", flush_id=peer.flush_ids[0])
+        while len(peer.flush_ids) < 2:
+            await peer.hear(ms=len(peer.audio) / 32 + 1)
+        await peer.error("INFERENCE_ERROR", segment_id="seg-3", flush_id=peer.flush_ids[1])
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [script]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        await stream.send(noise(0.11))
+        final = await stream.flush()
+        assert isinstance(final, FinalTranscript)
+        assert final.text == "pronto"
+        assert len(service.peers[0].audio) == 32 * 110
+        asking = asyncio.create_task(stream.flush())
+        await asyncio.sleep(0.05)
+        await stream.send(noise(0.2))
+        assert isinstance(await asking, ServerError)
+        await stream.end()
+        assert [type(event) for event in [event async for event in stream]] == [
+            FinalTranscript,
+            FinalTranscript,
+            ServerError,
+        ]
+
+
+async def test_resumes_the_session_where_the_service_has_its_audio(service: ScriptedService) -> None:
+    async def lost(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=400)
+        await peer.final("um", 0, 300)
+        await peer.hear(ms=1000)
+        await (await peer.ws.ping())
+        await peer.drop()
+
+    async def resumed(peer: Peer) -> None:
+        await peer.accept(resumed=True, audio_received_ms=800.0)
+        await peer.final("um", 0, 300)
+        await peer.final("dois", 300, 400, "seg-2")
+        await peer.hear(until="end_session")
+        await peer.final("três", 700, 800, "seg-3")
+        await peer.end()
+
+    service.scripts = [lost, resumed]
+    pcm = noise(1.5)
+    events = await transcribe(service, pcm)
+    first, second = service.peers
+
+    assert second.start["resume"] is True
+    assert (second.start["session_id"], second.start["last_segment_id"]) == (first.session_id, "seg-1")
+    assert second.start["config"] == first.start["config"]
+    assert [(event.text, event.start) for event in events] == [("um", 0), ("dois", 0.3), ("três", 0.7)]
+    assert second.audio == pcm[32 * 800 :]
+
+
+@pytest.mark.parametrize("answer", ["fresh", "INVALID_MESSAGE", "SESSION_EXISTS"])
+async def test_without_resume_a_new_session_hears_what_has_no_final(service: ScriptedService, answer: str) -> None:
+    async def lost(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=600)
+        await peer.speech("start", 300)
+        await peer.final("um", 100, 300)
+        await (await peer.ws.ping())
+        await peer.drop()
+
+    async def again(peer: Peer) -> None:
+        if answer != "fresh":
+            await peer.ws.recv()
+            await peer.error(answer)
+        await peer.accept()
+        await peer.hear(until="end_session")
+        await peer.final("dois", 0, 500)
+        await peer.end()
+
+    service.scripts = [lost, again]
+    pcm = noise(1.5)
+    events = await transcribe(service, pcm)
+
+    assert ("resume" in service.peers[1].start) == (answer == "fresh")
+    assert [(event.text, event.start) for event in events[1:]] == [("um", 0.1), ("dois", 0.4)]
+    assert service.peers[1].audio == pcm[32 * 400 :]
+
+
+async def test_unanswered_flush_is_sent_again(service: ScriptedService) -> None:
+    async def lost(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="flush")
+        await peer.drop()
+
+    async def again(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="flush")
+        await peer.final("pronto", 0, 110, flush_id=peer.flush_ids[0])
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [lost, again]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        await stream.send(noise(0.11))
+        assert (await stream.flush()).text == "pronto"
+    assert service.peers[0].flush_ids == service.peers[1].flush_ids
+    assert len(service.peers[1].audio) == 32 * 110
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_connections_that_drop_at_random(
+    service: ScriptedService, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten drops a run, some resumed: no sample is told in two finals or in none."""
+    monkeypatch.setattr("whisper_stt.stream.LAST_RETRY_S", 0.01)
+    monkeypatch.setattr("whisper_stt.stream.FIRST_RETRY_S", 0.01)
+    chance = random.Random(seed)
+    heard: list[bytes] = []
+    state = {"told": 0, "received": b"", "n": 0}
+
+    async def script(peer: Peer) -> None:
+        resumable = bool(state["received"]) and chance.random() < 0.5
+        fields = {"resumed": True, "audio_received_ms": len(state["received"]) / 32} if resumable else {}
+        if not resumable:
+            state.update(told=0, received=b"")
+        await peer.accept(**fields)
+        before = state["received"]
+        told = state["told"]
+        for _ in range(chance.randrange(3)):
+            await peer.hear(ms=max(told - len(before) // 32, 0) + chance.randrange(20, 200))
+            audio = before + peer.audio
+            step = chance.randrange(1, len(audio) // 32 - told + 1)
+            state["n"] += 1
+            await peer.final("texto", told, step, f"seg-{state['n']}")
+            await (await peer.ws.ping())
+            heard.append(audio[told * 32 : (told + step) * 32])
+            told += step
+        await peer.hear(ms=max(told - len(before) // 32, 0) + 1)
+        state.update(told=told, received=before + peer.audio)
+        await peer.drop()
+
+    async def last(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="end_session")
+        heard.append(peer.audio)
+        await peer.end()
+
+    service.scripts = [*[script] * 10, last]
+    pcm = noise(8)
+    await transcribe(service, pcm)
+    assert len(service.peers) == 11
+    assert b"".join(heard) == pcm
+
+
+async def test_dropped_frames_are_sent_again_and_slower(service: ScriptedService) -> None:
+    async def congested(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=500)
+        await peer.error("QUEUE_CONGESTION")
+        await peer.hear(until="cancel")
+        await peer.end("cancelled")
+
+    service.scripts = [congested, one_utterance()]
+    pcm = noise(1.1)
+    events = await transcribe(service, pcm)
+    assert isinstance(events[-1], FinalTranscript)
+    assert service.peers[1].audio == pcm
+
+
+async def test_refused_for_now_is_tried_again(service: ScriptedService) -> None:
+    service.scripts = [refusal("QUEUE_FULL", retry_after_ms=300), refusal("MAX_SESSIONS_REACHED"), one_utterance()]
+    began = asyncio.get_running_loop().time()
+    assert len(await transcribe(service, noise(1))) == 4
+    assert asyncio.get_running_loop().time() - began > 0.3
+
+
+async def test_refused_for_good(service: ScriptedService) -> None:
+    service.scripts = [refusal("INVALID_MESSAGE")]
+    with pytest.raises(whisper_stt.RefusedError, match="INVALID_MESSAGE it is"):
+        await transcribe(service, noise(0.1))
+    service.scripts = [refusal("QUEUE_FULL")]
+    with pytest.raises(whisper_stt.RefusedError, match="QUEUE_FULL"):
+        await transcribe(service, noise(0.1), retry_s=0.3)
+
+
+async def test_key_is_sent_and_told_to_nobody(
+    service: ScriptedService, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("STT_API_KEY", "from-environment")
+    service.scripts = [one_utterance()]
+    await transcribe(service, noise(1))
+    service.statuses = [401]
+    with pytest.raises(whisper_stt.RefusedError, match="HTTP 401") as caught:
+        await transcribe(service, noise(1), api_key="sekret")
+    client_logs = [record.getMessage() for record in caplog.records if record.name != "websockets.server"]
+
+    assert [headers["Authorization"] for headers in service.headers] == ["Bearer from-environment", "Bearer sekret"]
+    assert "sekret" not in "".join(client_logs)
+    assert "sekret" not in f"{caught.value!r}{caught.value.__cause__!r}{connect(service.url, api_key='sekret')!r}"
+
+
+async def test_nobody_listens() -> None:
+    with pytest.raises(whisper_stt.ConnectError, match="Cannot connect"):
+        async with connect("ws://127.0.0.1:9/ws/stt"):
+            pass
+
+
+async def test_service_gone_for_good(service: ScriptedService) -> None:
+    async def lost(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=100)
+        service.statuses = [503] * 1000
+        await peer.drop()
+
+    service.scripts = [lost]
+    with pytest.raises(whisper_stt.WhisperSttError, match="503"):
+        await transcribe(service, noise(5), retry_s=0.5)
+
+
+async def test_leaving_early_cancels(service: ScriptedService) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.speech("start", 0)
+        await peer.hear(until="cancel")
+        await peer.end("cancelled")
+
+    service.scripts = [script]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        await stream.send(noise(0.1))
+        async for _ in stream:
+            break
+    await settle(lambda: "cancel" in service.peers[0].received)
+    with pytest.raises(whisper_stt.WhisperSttError):
+        await stream.send(b"")
+
+
+async def test_idle_session_is_opened_again_when_there_is_audio(service: ScriptedService) -> None:
+    async def idle(peer: Peer) -> None:
+        await peer.accept()
+        await peer.end("timeout")
+
+    service.scripts = [idle, one_utterance()]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        await settle(lambda: len(service.peers) == 1 and service.peers[0].ws.state.name == "CLOSED")
+        await asyncio.sleep(0.1)
+        assert len(service.peers) == 1
+        await speak(stream, noise(1.2))
+        assert isinstance([event async for event in stream][-1], FinalTranscript)
+
+
+async def test_unknown_messages_are_ignored_and_nonsense_is_not(service: ScriptedService) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.say("weather", sunny=True)
+        await peer.ws.send('{"type": "final_transcript"}')
+        await peer.ws.wait_closed()
+
+    service.scripts = [script]
+    with pytest.raises(whisper_stt.ProtocolError, match="session_id"):
+        await transcribe(service, noise(0.1))
+
+
+def test_pace_is_bounded_and_waits_for_finals() -> None:
+    pacer = Pacer(speed=10)
+    pacer.begin(100.0)
+    assert pacer.delay(100.0, 0) <= 0
+    pacer.sent(1.0, 100.0)
+    assert pacer.delay(100.0, 0) == pytest.approx(0.1)
+    assert pacer.delay(100.0, MAX_UNANSWERED) == pytest.approx(1.0)
+    assert pacer.delay(101.5, MAX_UNANSWERED) <= 0, "speech as it is spoken is never held back"
+    pacer.slow_down()
+    pacer.sent(1.0, 101.5)
+    assert pacer.delay(101.5, 0) <= 0
+
+
+def test_backlog_forgets_old_silence_but_no_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whisper_stt.backlog.SILENCE_KEPT_S", 1.0)
+    for speaking, kept_from in ((False, 1_600), (True, 0)):
+        backlog = Backlog(16_000)
+        backlog.push(bytes(16_000))
+        for n in range(5):
+            backlog.take(n / 2, speaking=speaking)
+        assert backlog.rewind() == (1_280 if not speaking else kept_from)
+
+
+def test_library_knows_only_the_wire() -> None:
+    program = "import sys, whisper_stt, whisper_stt.cli; print(*sys.modules)"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(SOURCES)!r}); {program}"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"django", "transcription", "workers", "sttproject", "av", "rich", "sounddevice", "numpy"} & set(loaded)
