@@ -11,9 +11,9 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 
-from transcription import metrics, records, service
+from transcription import draining, metrics, records, service
 from transcription.core import jobs, protocol
-from transcription.core.admission import Admitted
+from transcription.core.admission import Admitted, shutting_down
 from transcription.core.effects import (
     Admit,
     Close,
@@ -42,6 +42,7 @@ HANDLERS = {
     "websocket.disconnect": "websocket_disconnect",
     jobs.MESSAGE_TYPE: "result",
     "session.tick": "tick",
+    draining.STOP: "stop",
 }
 
 
@@ -119,6 +120,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """Time passed."""
         await self._run(self.session.tick(time.monotonic()))
 
+    async def stop(self, message: dict[str, Any]) -> None:
+        """The server stops."""
+        await self._run(self.session.stop())
+
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
@@ -169,7 +174,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self.service.outbox.put(job)
 
     async def _admit(self, session_id: str) -> None:
-        admission = await self.service.capacity.admit(session_id, self.session.uid)
+        stopping = draining.began.is_set()
+        admission = shutting_down() if stopping else await self.service.capacity.admit(session_id, self.session.uid)
         metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
         if isinstance(admission, Admitted):
             await self.channel_layer.group_add(jobs.group_name(self.session.uid), self.channel_name)

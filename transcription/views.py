@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
+from transcription import draining
 from transcription.capacity import Cluster, read_cluster
-from transcription.core.admission import ClusterLoad, decide
+from transcription.core.admission import ClusterLoad, decide, shutting_down
 from transcription.core.config import Limits
 
 VERSION = "0.1.0"
@@ -47,7 +48,9 @@ def startup(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Sessions can be served: Redis and the database answer, a worker has its model loaded."""
+    """Sessions can be served: Redis and the database answer, a worker has its model loaded, the process stays."""
+    if draining.began.is_set():
+        return JsonResponse({"status": "not_ready", "checks": {"draining": shutting_down().message}}, status=503)
     return _probe({"redis": _ping_redis, "database": _ping_database, "worker": _ping_worker}, "ready", "not_ready")
 
 

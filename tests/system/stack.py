@@ -73,6 +73,7 @@ class Stack:
             "DATABASE_URL": f"sqlite:///{self.database}",
             "PYTHONWARNINGS": "ignore:You're running the worker",
             "DJANGO_SETTINGS_MODULE": "sttproject.settings",
+            "STT_DRAIN_S": "1",
         }
         self.env |= settings
         self.start_redis()
@@ -114,12 +115,12 @@ class Stack:
         until(lambda: len(read_cluster(self.redis).workers) > count, "the worker")
         return child
 
-    def start_web(self) -> Child:
+    def start_web(self, *arguments: str) -> Child:
         """A web process that answers."""
         port = free_port()
-        command = ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "--application-close-timeout", "75"]
-        command += ["--websocket_timeout", "-1"]
-        child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"])
+        command = ["sttproject.daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
+        command += ["--application-close-timeout", "75", "--websocket_timeout", "-1"]
+        child = self._start("web", [sys.executable, "-m", *command, *arguments, "sttproject.asgi:application"])
         until(lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process")
         self.ports.append(port)
         self.webs.append(child)
