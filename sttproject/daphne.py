@@ -8,6 +8,7 @@ and SIGTERM lets sessions finish (docs/reliability.md).
 import asyncio
 import logging
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +32,8 @@ STEPS_A_TURN = 64
 """Half frames taken from what was read before other connections have their turn: 64 kB can be 10,000 frames."""
 PIECES = 1_024
 """Of a message in the making; more are joined, because an empty frame takes memory too."""
+SOCKET_BYTES = 131_072
+"""Of each of the kernel's buffers, which else grow to megabytes a connection: minutes of work in frames of a sample."""
 PING_TIMEOUT_S = 15
 """Less than Daphne's ping interval: it forgets the timer of a ping when it sends the next."""
 CLOSE_TIMEOUT_S = 2
@@ -94,6 +97,8 @@ class Connection(WebSocketProtocol):
 
     def onOpen(self) -> None:
         """The handshake is done: from now on this, and not the HTTP channel, hears of a full write buffer."""
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            self.transport.getHandle().setsockopt(socket.SOL_SOCKET, buffer, SOCKET_BYTES)
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         super().onOpen()
@@ -181,6 +186,11 @@ class Connection(WebSocketProtocol):
         self.inbox.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.TRY_AGAIN_LATER)})
         self.muted = True  # neither its messages nor a second disconnect reach the application
         self.sendCloseFrame(CloseCode.TRY_AGAIN_LATER, b"slow reader")
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:
+        """Send a message, if there is still a connection: Autobahn raises where ASGI wants nothing to happen."""
+        if self.state == self.STATE_OPEN:
+            super().serverSend(content, binary)
 
     def serverClose(self, code: int | None = None) -> None:
         """Close with any code of RFC 6455: `sendClose` takes 1000 and those of applications only."""

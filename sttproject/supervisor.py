@@ -34,6 +34,11 @@ class Child:
         self._reader.start()
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """The exit code; `None` while it runs."""
         return self._process.poll()
