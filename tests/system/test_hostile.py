@@ -31,6 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         stack.start_worker()
         stack.start_web()
+        stack.env["STT_START_TIMEOUT_S"] = "1"
         stack.start_web("--ping-interval", "1", "--ping-timeout", "2")
         yield stack
     finally:
@@ -217,6 +218,16 @@ async def test_a_message_over_the_transport_s_limit_closes_with_1009(stack: Stac
 
     assert closed.value.rcvd.code == 1009
     await nobody_is_left(stack)
+
+
+async def test_a_connection_that_starts_nothing_is_closed(stack: Stack) -> None:
+    """The second process waits for a second only: an error says why, then 1008."""
+    async with Talker(stack.ws_urls[1]) as talker:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await talker.until("nothing more")
+
+    assert [error["code"] for error in talker.messages] == ["INVALID_MESSAGE"]
+    assert closed.value.rcvd.code == 1008
 
 
 async def test_connections_are_bounded(stack: Stack) -> None:
