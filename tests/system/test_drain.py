@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -132,8 +133,10 @@ async def test_what_a_gone_client_said_is_still_waited_for(stack: Stack) -> None
 
 
 async def test_connections_that_come_and_go_do_not_disturb_the_end(stack: Stack) -> None:
-    """Daphne's own end stumbled over a connection that had just gone."""
+    """Clients that vanish as it stops and a request half sent do not hold it up; the others are told."""
     web, ws_url, _ = start(stack, "0")
+    half = socket.create_connection(("127.0.0.1", stack.ports[-1]))
+    half.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
     talkers = [await Talker(ws_url).__aenter__() for _ in range(10)]
     for talker in talkers[:5]:
         talker.ws.transport.abort()
@@ -145,3 +148,4 @@ async def test_connections_that_come_and_go_do_not_disturb_the_end(stack: Stack)
     assert await asyncio.to_thread(web.wait, 20)
     assert web.returncode == 0
     assert "Traceback" not in web.last_lines()
+    half.close()

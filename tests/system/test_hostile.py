@@ -16,7 +16,7 @@ import pytest
 import requests
 import websockets
 
-from tests.system.stack import ECHO, Stack, until
+from tests.system.stack import ECHO, PATIENCE_S, Stack, until
 from tests.system.talker import Talker, silence, speech
 
 GROWTH_MB = 48
@@ -112,8 +112,9 @@ async def nobody_is_left(stack: Stack) -> None:
 
 async def everything(ws: websockets.ClientConnection) -> None:
     """Read until the connection is closed."""
-    while True:
-        await ws.recv()
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            await ws.recv()
 
 
 class Watch:
