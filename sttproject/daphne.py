@@ -202,7 +202,7 @@ class Server(daphne.server.Server):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, signal_handlers=False, ready_callable=self._prepare)
-        self.max_connections = settings.STT.max_connections or 4 * settings.STT.max_sessions
+        self.max_connections = settings.STT.max_connections or 64 + 4 * settings.STT.max_sessions
         self._hurry = asyncio.Event()
         self._drained: asyncio.Task[None] | None = None
 

@@ -97,7 +97,7 @@ class Env(BaseSettings):
     partial_results: bool = Field(True, description="Partial transcripts, unless the client says otherwise")
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
     max_connections: int = Field(
-        0, ge=0, description="Most WebSocket connections of a web process (0: four times `STT_MAX_SESSIONS`)"
+        0, ge=0, description="Most WebSocket connections of a web process (0: 64 and four times `STT_MAX_SESSIONS`)"
     )
     max_unsent_bytes: int = Field(
         1_048_576, ge=65_536, description="Most outgoing data held for a client that does not read (bytes)"
