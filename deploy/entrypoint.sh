@@ -16,7 +16,7 @@ name=${1:-stt}
 [ $# -eq 0 ] || shift
 case $name in
     web)
-        exec daphne -b "${STT_HOST:-0.0.0.0}" -p "${STT_PORT:-8000}" --application-close-timeout 75 \
+        exec python -m sttproject.daphne -b "${STT_HOST:-0.0.0.0}" -p "${STT_PORT:-8000}" --application-close-timeout 75 \
             --websocket_timeout -1 \
             sttproject.asgi:application "$@"
         ;;

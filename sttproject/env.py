@@ -97,6 +97,13 @@ class Env(BaseSettings):
     word_timestamps: bool = Field(True, description="Word times in finals, unless the client says otherwise")
     partial_results: bool = Field(True, description="Partial transcripts, unless the client says otherwise")
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
+    max_connections: int = Field(
+        0, ge=0, description="Most WebSocket connections of a web process (0: 64 and four times `STT_MAX_SESSIONS`)"
+    )
+    max_unsent_bytes: int = Field(
+        1_048_576, ge=65_536, description="Most outgoing data held for a client that does not read (bytes)"
+    )
+    drain_s: float = Field(30.0, ge=0, description="Sessions may finish when a web process is stopped, for (s)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
     decode_timeout_s: float = Field(

@@ -52,11 +52,13 @@ class _Stopped(Exception):
 def run(say: Callable[[str], None]) -> int:
     """Start everything, wait, stop everything. The exit code: 0 after Ctrl-C, 1 when something failed."""
     children: list[Child] = []
+    drain_s = 0.0
     os.chdir(BASE_DIR)
     try:
         with _signals():
             profile = embedded_profile()
             stt = env.load(**profile)
+            drain_s = stt.drain_s if env.is_set("drain_s") else 0.0  # Ctrl-C stops it at once, unless told otherwise
             _start(stt, profile, children, say)
             return _watch(children, say)
     except LaunchError as error:
@@ -67,6 +69,8 @@ def run(say: Callable[[str], None]) -> int:
         return 0
     finally:
         with _signals(ignore=True):
+            if drain_s:  # its sessions need the worker
+                stop([child for child in children if child.name == "web"], drain_s + STOP_WITHIN_S)
             stop([child for child in children if child.name != "redis"], STOP_WITHIN_S)
             stop(children, 1.0)
 
@@ -111,7 +115,7 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
     children.append(Child("worker", worker_command(stt), environ))
     _wait_for(lambda: bool(read_cluster(redis.Redis.from_url(redis_url)).workers), "the worker", children)
 
-    children.append(Child("web", web_command(stt), environ))
+    children.append(Child("web", web_command(stt), {"STT_DRAIN_S": "0"} | environ))
     address = "127.0.0.1" if stt.host in {"0.0.0.0", "::", ""} else stt.host  # noqa: S104 - compared, not bound
     _wait_for(lambda: _answers(f"http://{address}:{stt.port}/health/ready"), "the web server", children)
     say(_banner(stt, address, bool(profile), "embedded" if "redis" in {c.name for c in children} else "yours"))
@@ -130,7 +134,7 @@ def worker_command(stt: env.Env) -> list[str]:
 def web_command(stt: env.Env) -> list[str]:
     """How a web process is started, here and by hand."""
     return [
-        sys.executable, "-m", "daphne", "-v", "0", "-b", stt.host, "-p", str(stt.port),
+        sys.executable, "-m", "sttproject.daphne", "-v", "0", "-b", stt.host, "-p", str(stt.port),
         "--application-close-timeout", "75", "--websocket_timeout", "-1", "sttproject.asgi:application",
     ]  # fmt: skip
 

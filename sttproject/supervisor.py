@@ -40,6 +40,11 @@ class Child:
         return Child(self.name, self._argv, self._env, self._stdin)
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """The exit code; `None` while it runs."""
         return self._process.poll()

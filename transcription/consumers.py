@@ -13,9 +13,9 @@ import msgspec
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 
-from transcription import metrics, records, service
+from transcription import draining, metrics, records, service
 from transcription.core import jobs, protocol
-from transcription.core.admission import Admission, Admitted
+from transcription.core.admission import Admission, Admitted, shutting_down
 from transcription.core.effects import (
     Admit,
     Close,
@@ -52,6 +52,7 @@ HANDLERS = {
     OBSERVE_TYPE: "observe",
     "session.tick": "tick",
     "session.fates": "fates",
+    draining.STOP: "stop",
 }
 
 
@@ -176,6 +177,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         )
         await self.channel_layer.send(message["to"], {"type": REPORT_TYPE, "report": msgspec.to_builtins(report)})
 
+    async def stop(self, message: dict[str, Any]) -> None:
+        """The server stops."""
+        await self._run(self.session.stop())
+
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
@@ -247,7 +252,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 
     async def _admit(self, session_id: str) -> None:
         admission: Admission | None = await self.service.keyring.refusal(self.holder) if self.holder else None
-        if admission is None:
+        if draining.began.is_set():
+            admission = shutting_down()
+        elif admission is None:
             admission = await self.service.capacity.admit(session_id, self.session.uid, self.holder)
         metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
         if isinstance(admission, Admitted):

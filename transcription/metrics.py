@@ -32,6 +32,9 @@ final_actual_seconds = Histogram("stt_final_actual_seconds", "What the same fina
 speculations_total = Counter(
     "stt_speculations_total", "Finals decoded ahead of the endpoint: used (hit) or not (miss)", ["outcome"]
 )
+input_pauses_total = Counter("stt_input_pauses_total", "Times a client was not read from, its messages waiting")
+slow_readers_total = Counter("stt_slow_readers_total", "Connections closed because the client did not read")
+connections_refused_total = Counter("stt_connections_refused_total", "Handshakes refused at STT_MAX_CONNECTIONS")
 publish_seconds = Histogram("stt_publish_seconds", "Publishing one job", buckets=_SECONDS)
 unstored_bytes = Gauge("stt_unstored_audio_bytes", "Audio of this process not yet in Redis")
 records_pending = Gauge("stt_records_pending", "Audit records not yet in the database")

@@ -13,8 +13,9 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
+from transcription import draining
 from transcription.capacity import Cluster, probe_client, read_cluster
-from transcription.core.admission import decide
+from transcription.core.admission import decide, shutting_down
 from transcription.core.config import Limits
 from transcription.core.languages import LANGUAGES
 from transcription.core.load import estimated_max_concurrent
@@ -91,7 +92,9 @@ def startup(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Sessions can be served: Redis and the database answer, a worker has its model loaded."""
+    """Sessions can be served: Redis and the database answer, a worker has its model loaded, the process stays."""
+    if draining.began.is_set():
+        return JsonResponse({"status": "not_ready", "checks": {"draining": shutting_down().message}}, status=503)
     return _probe({"redis": _ping_redis, "database": _ping_database, "worker": _ping_worker}, "ready", "not_ready")
 
 

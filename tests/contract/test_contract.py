@@ -73,7 +73,7 @@ def test_plugin_reads(text: str) -> None:
     events.begin("call-4711", 0.0)
     events.speaking = message["type"] == "partial_transcript"
     match message:
-        case {"type": "error", "segment_id": _} | {"type": "session_started" | "session_ended"}:
+        case {"type": "error", "segment_id": _} | {"type": "session_started" | "session_ended" | "status"}:
             assert events.of(message) == []
         case {"type": "error", "code": code}:
             assert code in STATUS or code == "INTERNAL_ERROR"

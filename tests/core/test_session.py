@@ -601,6 +601,16 @@ def test_a_holder_that_may_not_go_on_cannot_start() -> None:
     assert effects[-1] == Close(CloseCode.POLICY_VIOLATION)
 
 
+def test_a_server_that_stops_ends_the_session(talk: Talk) -> None:
+    """An error that says so, session_ended with reason error, close 1012."""
+    effects = talk.take(talk.session.stop())
+
+    assert "shutting down" in talk.sent[-2].message
+    assert talk.sent[-1].reason is EndReason.ERROR
+    assert effects[-1] == Close(CloseCode.SERVICE_RESTART)
+    assert talk.session.stop() == talk.session.fail() == []
+
+
 def test_nothing_follows_session_ended(talk: Talk) -> None:
     """Whatever happens after the end is ignored."""
     talk.text('{"type": "cancel"}')

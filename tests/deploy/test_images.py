@@ -23,7 +23,7 @@ COPIED = [
 ]
 
 DOCUMENTED = {
-    "web": "daphne -b 0.0.0.0 -p 8000 --application-close-timeout 75 --websocket_timeout -1 "
+    "web": "python -m sttproject.daphne -b 0.0.0.0 -p 8000 --application-close-timeout 75 --websocket_timeout -1 "
     "sttproject.asgi:application",
     "worker": "celery -A sttproject worker -P threads -c 16 -Q stt --without-gossip --without-mingle -l WARNING",
     "migrate": "python manage.py migrate",

@@ -74,6 +74,7 @@ class Stack:
             "DATABASE_URL": f"sqlite:///{self.database}",
             "PYTHONWARNINGS": "ignore:You're running the worker",
             "DJANGO_SETTINGS_MODULE": "sttproject.settings",
+            "STT_DRAIN_S": "1",
         }
         self.env |= settings
         self.start_redis()
@@ -125,22 +126,11 @@ class Stack:
         until(lambda: self.workers() - before, "the worker")
         return child
 
-    def start_web(self, *options: str, **settings: str) -> Child:
-        """A web process that answers; with further options of Daphne's and settings of its own."""
+    def start_web(self, *arguments: str, **settings: str) -> Child:
+        """A web process that answers; with further arguments of Daphne's and settings of its own."""
         port = free_port()
-        command = [
-            "daphne",
-            "-v",
-            "0",
-            *options,
-            "-b",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "--application-close-timeout",
-            "75",
-        ]
-        command += ["--websocket_timeout", "-1"]
+        command = ["sttproject.daphne", "-v", "0", *arguments, "-b", "127.0.0.1", "-p", str(port)]
+        command += ["--application-close-timeout", "75", "--websocket_timeout", "-1"]
         child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"], **settings)
         until(lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process")
         self.ports.append(port)

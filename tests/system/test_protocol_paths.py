@@ -194,13 +194,14 @@ async def test_bad_input_in_a_session_is_told_and_survived(echo_stack: Stack) ->
     assert final["text"] == heard(pcm)
 
 
-async def test_a_message_beyond_the_transport_s_limit_drops_the_connection(echo_stack: Stack) -> None:
-    """Daphne reads no message over 1 MiB; what was said before is still transcribed and recorded (see test_pages)."""
+async def test_a_message_beyond_the_transport_s_limit_ends_the_connection(echo_stack: Stack) -> None:
+    """No message over 1 MiB is read; what was said before is still transcribed and recorded (see test_pages)."""
     async with Talker(echo_stack.ws_url) as talker:
         await talker.start()
         await talker.ws.send(bytes(2_000_000))
-        with pytest.raises(websockets.ConnectionClosed):
+        with pytest.raises(websockets.ConnectionClosed) as closed:
             await talker.next()
+        assert closed.value.rcvd.code == 1009
     async with Talker(echo_stack.ws_url) as other:
         assert (await other.start())["type"] == "session_started"
 

@@ -96,6 +96,11 @@ def memory_full(share: float) -> Refusal:
     return Refusal(ErrorCode.QUEUE_CONGESTION, message, NO_WORKER_RETRY_MS)
 
 
+def shutting_down() -> Refusal:
+    """The refusal of a web process that is being stopped: another will take the session."""
+    return Refusal(ErrorCode.QUEUE_CONGESTION, "The server is shutting down", FULL_RETRY_MS)
+
+
 def session_exists(session_id: str) -> Refusal:
     """The refusal of a `session_id` that is live."""
     return Refusal(ErrorCode.SESSION_EXISTS, f"Session {session_id} is already live")

@@ -55,8 +55,14 @@ class CloseCode(IntEnum):
     """After `session_ended`."""
     POLICY_VIOLATION = 1008
     """No `start_session` in time, or the API key is no good any more."""
+    MESSAGE_TOO_BIG = 1009
+    """A message longer than the transport takes."""
     INTERNAL_ERROR = 1011
     """After an `INTERNAL_ERROR`."""
+    SERVICE_RESTART = 1012
+    """The process is being stopped."""
+    TRY_AGAIN_LATER = 1013
+    """The client does not read."""
 
 
 class ProtocolError(Exception):

@@ -279,13 +279,11 @@ class Session:
 
     def fail(self) -> list[Effect]:
         """The shell met a fault: tell the client, without details, and end."""
-        if self.state is State.ENDED:
-            return []
-        error = self._error(ErrorCode.INTERNAL_ERROR, "Internal error; the session is over")
-        if self.state in (State.CONNECTED, State.STARTING):
-            self.state = State.ENDED
-            return [error, Close(CloseCode.INTERNAL_ERROR)]
-        return [error, *self._abandon(EndReason.ERROR, CloseCode.INTERNAL_ERROR)]
+        return self._break_off("Internal error; the session is over", CloseCode.INTERNAL_ERROR)
+
+    def stop(self) -> list[Effect]:
+        """The server stops: tell the client, and end."""
+        return self._break_off("The server is shutting down; the session is over", CloseCode.SERVICE_RESTART)
 
     # Inside
 
@@ -415,6 +413,15 @@ class Session:
 
     def _finish_if_drained(self) -> list[Effect]:
         return self._finish(self._close_code) if self.state is State.ENDING and not len(self._ledger) else []
+
+    def _break_off(self, message: str, code: CloseCode) -> list[Effect]:
+        if self.state is State.ENDED:
+            return []
+        error = self._error(ErrorCode.INTERNAL_ERROR, message)
+        if self.state in (State.CONNECTED, State.STARTING):
+            self.state = State.ENDED
+            return [error, Close(code)]
+        return [error, *self._abandon(EndReason.ERROR, code)]
 
     def _abandon(self, reason: EndReason, code: CloseCode) -> list[Effect]:
         open_segment = (self._utterance.segment_id,) if self._utterance else ()

@@ -112,7 +112,16 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag="session_ended
     total_segments: int
 
 
-Message = SessionStarted | VadEvent | PartialTranscript | FinalTranscript | ServerError | SessionEnded
+class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
+    """The service has more, or less, to do than before: how often partials come now."""
+
+    session_id: str
+    step: int
+    partials: bool
+    partial_interval_ms: int
+
+
+Message = Status | SessionStarted | VadEvent | PartialTranscript | FinalTranscript | ServerError | SessionEnded
 Event = VadEvent | PartialTranscript | FinalTranscript | ServerError
 """What a stream yields. Times are those of the stream, over all its connections; an error names its segment."""
 Answer = FinalTranscript | ServerError
