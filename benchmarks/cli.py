@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +16,20 @@ from benchmarks.latency import latency, serve
 from benchmarks.model import Model
 from benchmarks.naive import naive, simulate
 from benchmarks.options import Options
+from benchmarks.overload import overload
 from benchmarks.paired import Variant, paired_json, paired_markdown, rounds
 from benchmarks.reporting import (
     capacity_markdown,
     floor_markdown,
     machine,
+    overload_markdown,
     report,
     runs_markdown,
     save,
     wer_markdown,
 )
 from benchmarks.results import Run
-from benchmarks.service import launched
+from benchmarks.service import NO_LIMITS, launched
 from benchmarks.wer import wer
 
 EMBEDDED = Path("~/.cache/whisper-stt/models/base").expanduser()
@@ -99,7 +102,7 @@ class Bench:
         results, tables = [], []
 
         def trial(variant: Variant, talkers: int) -> Run:
-            with launched(variant.checkout or o.checkout, variant.settings) as (o.url, o.pid):
+            with launched(variant.checkout or o.checkout, NO_LIMITS | os.environ | variant.settings) as (o.url, o.pid):
                 return serve(o, self.pool, talkers)
 
         for talkers in o.talkers:
@@ -108,6 +111,20 @@ class Bench:
             tables.append(paired_markdown(f"{talkers} talkers, ms", runs))
         return {"paired": results}, "\n\n".join(tables)
 
+    def overload(self) -> Outcome:
+        """Up to three times capacity and back; launched, once with admission and once without."""
+        o = self.options
+        if len(o.talkers) != 1:
+            raise SystemExit("`overload` needs --talkers: one number, the talkers that are capacity")
+        if not o.launch:
+            found = {"as it is": overload(o, self.pool, o.talkers[0])}
+        else:
+            found = {}
+            for name, limits in (("with admission", {}), ("without admission", NO_LIMITS)):
+                with launched(o.checkout, limits) as (o.url, o.pid):
+                    found[name] = overload(o, self.pool, o.talkers[0])
+        return {name: run.as_json() for name, run in found.items()}, overload_markdown(found)
+
     def all(self) -> Outcome:
         """Everything, one after the other."""
         outcomes = {name: getattr(self, name)() for name in ("wer", "latency", "capacity", "floor", "naive")}
@@ -115,17 +132,20 @@ class Bench:
         return results, "\n\n".join(markdown for _, markdown in outcomes.values())
 
 
+SELF_SERVED = ("floor", "naive", "overload", "paired")
+"""Commands without a service, or that start their own."""
+
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
-    name: getattr(Bench, name) for name in ("latency", "capacity", "floor", "naive", "wer", "paired", "all")
+    name: getattr(Bench, name) for name in ("latency", "capacity", "overload", "floor", "naive", "wer", "paired", "all")
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; returns the exit status."""
     options = parse(arguments)
-    if not options.launch or options.command == "paired":
+    if not options.launch or options.command in ("overload", "paired"):
         return run(options)
-    with launched(options.checkout) as (options.url, options.pid):
+    with launched(options.checkout, NO_LIMITS | os.environ) as (options.url, options.pid):
         return run(options)
 
 
@@ -139,7 +159,7 @@ def run(options: Options) -> int:
         "options": options.as_json(),
         "machine": machine(),
         "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "server": None if options.command in ("floor", "naive", "paired") else observe.status(options.url),
+        "server": None if options.command in SELF_SERVED else observe.status(options.url),
     }
     results, markdown = COMMANDS[options.command](bench)
     save(options.out, options.command, about | results, markdown)
@@ -174,7 +194,11 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--folder", type=lambda name: name or None, help="of the manifest's files (any)")
     add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
-    add("--talkers", type=_numbers, help="numbers of talkers to run, 1,2,4; for wer, sessions at a time")
+    add(
+        "--talkers",
+        type=_numbers,
+        help="numbers of talkers to run, 1,2,4; for wer, sessions at a time; for overload, what capacity is",
+    )
     add("--seconds", type=float, help=f"least length of a talker's session ({defaults.seconds:g})")
     add("--variant", dest="variants", type=Variant.parse, action="append", metavar="NAME: SETTING=VALUE … @CHECKOUT",
         help="a service that `paired` launches")  # fmt: skip

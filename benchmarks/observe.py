@@ -3,12 +3,38 @@
 import json
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
 TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The server's pair of histograms: what finals were predicted to take, and took, since it started or `since`."""
+
+    predicted_s: float
+    actual_s: float
+    finals: float
+
+    def since(self, before: "Prediction") -> "Prediction":
+        """What has been added."""
+        return Prediction(
+            self.predicted_s - before.predicted_s, self.actual_s - before.actual_s, self.finals - before.finals
+        )
+
+    @property
+    def predicted_ms(self) -> float | None:
+        """The mean; `None` of no finals."""
+        return round(self.predicted_s / self.finals * 1000, 1) if self.finals else None
+
+    @property
+    def actual_ms(self) -> float | None:
+        """Likewise."""
+        return round(self.actual_s / self.finals * 1000, 1) if self.finals else None
 
 
 def status(url: str) -> dict[str, Any] | None:
@@ -37,6 +63,15 @@ def parse_counters(exposition: str) -> dict[str, float]:
                 name = f"{sample.name}{{{labels}}}" if labels else sample.name
                 found[name] = found.get(name, 0.0) + sample.value
     return found
+
+
+def prediction(url: str) -> Prediction | None:
+    """The pair now; `None` where there is none."""
+    exposition = _get(url, "/metrics") or ""
+    samples = {s.name: s.value for family in text_string_to_metric_families(exposition) for s in family.samples}
+    names = ("predicted_seconds_sum", "actual_seconds_sum", "actual_seconds_count")
+    values = [samples.get(f"stt_final_{name}") for name in names]
+    return None if None in values else Prediction(*values)  # type: ignore[arg-type]
 
 
 def increments(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:

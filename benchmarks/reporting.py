@@ -13,6 +13,7 @@ from tabulate import tabulate
 from benchmarks.capacity import Capacity
 from benchmarks.figures import FINAL_TARGET_MS, PARTIAL_TARGET_MS, Figures, Percentiles
 from benchmarks.floor import Cost
+from benchmarks.overload import Overload
 from benchmarks.results import Run
 from benchmarks.wer import Accuracy
 
@@ -59,6 +60,36 @@ def capacity_markdown(title: str, capacity: Capacity) -> str:
     runs = [capacity.runs[n] for n in sorted(capacity.runs)]
     answer = f"**{capacity.talkers} talkers** ({targets}, nothing lost)"
     return f"## {title}\n\n{answer}\n\n{_table(verdicts, ['talkers', 'verdict'])}\n\n{runs_markdown('Its runs', runs)}"
+
+
+def overload_markdown(runs: dict[str, Overload]) -> str:
+    """One table a run, a row a phase, and what it comes to."""
+    return "\n\n".join(["## Overload", *(_overload(name, run) for name, run in runs.items())])
+
+
+def _overload(name: str, run: Overload) -> str:
+    rows = [
+        [
+            figures.phase.name,
+            f"{figures.phase.first} → {figures.phase.last}",
+            figures.sessions,
+            "–".join(str(step) for step in sorted(set(figures.steps))),
+            figures.final["n"],
+            _spread(figures.final),
+            f"{figures.partials / (figures.phase.ends_s - figures.phase.begins_s):.1f}",
+            figures.refused["n"],
+            _spread(figures.refused),
+            f"{_number(figures.predicted_ms)} / {_number(figures.actual_ms)}",
+        ]
+        for figures in run.phases
+    ]
+    headers = ["phase", "talkers", "sessions", "step", "finals", "final, ms", "partials/s", "refused", "refusal, ms"]
+    verdict = (
+        f"Worst final p95 after reaching capacity: {_number(run.times_worse)} × that at capacity. Refusals p95 at most "
+        f"{_number(run.refused_p95_ms)} ms ({', '.join(f'{code} {n}' for code, n in run.codes.items()) or 'none'}). "
+        f"Segments without a final: {run.lost}; sessions broken: {run.broken}. Step at the end: {run.last_step}."
+    )
+    return f"### {name.capitalize()}\n\n{_table(rows, [*headers, 'predicted / took, ms'])}\n\n{verdict}"
 
 
 def floor_markdown(costs: Sequence[Cost]) -> str:
@@ -148,6 +179,10 @@ def _rss(run: Run, group: str) -> str:
 
 def _spread(latency: Percentiles) -> str:
     return " / ".join("–" if value is None else f"{value:.0f}" for value in (latency[p] for p in ("p50", "p95", "p99")))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
 
 
 def _percent(rate: float) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,24 +17,28 @@ STARTS_WITHIN_S = 600.0
 STOPS_WITHIN_S = 15.0
 
 
-@contextmanager
-def launched(checkout: Path, settings: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
-    """`manage.py stt` of a checkout on a free port, with a database of its own: its WebSocket URL and process id.
+NO_LIMITS = {
+    "STT_MAX_SESSIONS": "1000",
+    "STT_MAX_QUEUE_DEPTH": "100000",
+    "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1000000",
+}
+"""Admission out of the way: nobody is refused, nothing is shed."""
 
-    Admission is out of the way (no limit refuses a talker), so that capacity is found and not configured.
-    """
+
+@contextmanager
+def launched(checkout: Path, limits: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """`manage.py stt` of a checkout on a free port, with a database of its own: its WebSocket URL and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"ws://127.0.0.1:{port}/ws/stt"
     with tempfile.TemporaryDirectory(prefix="whisper-stt-bench-") as directory:
-        limits = {"STT_MAX_QUEUE_DEPTH": "100000", "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1000000"}
         own = {"STT_HOST": "127.0.0.1", "STT_PORT": str(port), "DATABASE_URL": f"sqlite:///{directory}/bench.sqlite3"}
         with (Path(directory) / "log").open("w+") as log:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "stt"],
                 cwd=checkout,
-                env=limits | {"STT_MAX_SESSIONS": "1000"} | os.environ | own | dict(settings or {}),
+                env=os.environ | limits | own,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

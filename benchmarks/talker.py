@@ -48,8 +48,12 @@ async def converse(socket: ClientConnection, record: Record, drain_s: float, beg
     """The whole session on an open socket."""
     await socket.send(json.dumps(START))
     await asyncio.wait_for(_receive(socket, record), START_TIMEOUT_S)
-    if not record.started:
-        return
+    if record.started:
+        await talk(socket, record, drain_s, begin_at)
+
+
+async def talk(socket: ClientConnection, record: Record, drain_s: float, begin_at: float = 0.0) -> None:
+    """What follows `session_started`."""
     listening = asyncio.create_task(_listen(socket, record))
     try:
         await _speak(socket, record, begin_at)
@@ -82,6 +86,11 @@ async def _listen(socket: ClientConnection, record: Record) -> None:
 
 
 async def _receive(socket: ClientConnection, record: Record) -> None:
+    record.received.append(await receive(socket))
+
+
+async def receive(socket: ClientConnection) -> Received:
+    """The next message, with its time."""
     text = await socket.recv()
     at = time.perf_counter()
-    record.received.append(Received(at, json.loads(text)))
+    return Received(at, json.loads(text))

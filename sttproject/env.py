@@ -98,7 +98,12 @@ class Env(BaseSettings):
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
-    result_timeout_s: float = Field(20.0, gt=0, description="A final not answered is sent again after (s)")
+    result_timeout_s: float = Field(
+        20.0, gt=0, description="A final not answered is sent again after (s), over its wait in the queue"
+    )
+    max_final_wait_s: float = Field(
+        120.0, gt=0, le=240, description="A final not answered is given up, and the client told, after (s)"
+    )
 
     database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
     secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
@@ -149,6 +154,7 @@ class Env(BaseSettings):
             start_timeout_s=self.start_timeout_s,
             idle_timeout_s=self.idle_timeout_s,
             result_timeout_s=self.result_timeout_s,
+            max_final_wait_s=self.max_final_wait_s,
         )
 
     @property

@@ -1,75 +1,150 @@
 """The I/O half of admission: one truth for the cluster, in Redis.
 
 A session's place is a lease: `stt:session:<id>` with the owner's name, and a member of the sorted set `stt:sessions`
-scored by when it lapses. The web process renews the leases of its sessions; those of a dead process lapse within
-`LEASE_TTL_S`. Redis' own clock decides. Checking and taking is one script, so two processes cannot both win.
+(and of its API key's, `stt:sessions:<key>`) scored by when it lapses. The web process renews the leases of its
+sessions; those of a dead process lapse within `LEASE_TTL_S`. Redis' own clock decides. Checking and taking is one
+script, so two processes cannot both win. Load and step are read at most every `READ_S`, never once a job.
 """
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import redis
 import redis.asyncio
+from django.conf import settings
 
-from transcription.core import cluster, jobs
+from transcription.core import cluster, jobs, shedding
 from transcription.core.admission import (
+    MEMORY_FULL,
     Admission,
     Admitted,
-    ClusterLoad,
+    Holder,
     Refusal,
+    congested,
     decide,
     max_sessions_reached,
+    memory_full,
+    room,
     session_exists,
 )
-from transcription.core.cluster import LEASE_RENEW_S, LEASE_TTL_S, Heartbeat
+from transcription.core.cluster import LEASE_RENEW_S, LEASE_TTL_S, READ_S, Cost, Heartbeat
 from transcription.core.config import Limits
+from transcription.core.load import ClusterLoad
 from transcription.core.protocol import ErrorCode
 
 logger = logging.getLogger(__name__)
 
 QUEUE_KEYS = [jobs.QUEUE, *(f"{jobs.QUEUE}:{step}" for step in jobs.PRIORITY_STEPS if step)]
-"""Celery's sub-lists, one a priority bucket (kombu/transport/redis.py `_q_for_pri`)."""
+"""Celery's sub-lists, one a priority bucket (kombu/transport/redis.py `_q_for_pri`); finals are in the first."""
+
+STARTING_MS = 2_000
+"""How long a session counts as one that has just started."""
+STEP_TTL_MS = 10_000
+"""A step nobody confirms is forgotten."""
+PROBE_TIMEOUT_S = 1.0
 
 _ACQUIRE = """
-local now = tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
+local id, owner, ttl, most, refused, room, key, key_most, starting_ms = unpack(ARGV)
+local lease, key_sessions = 'stt:session:' .. id, 'stt:sessions:' .. key
 redis.call('ZREMRANGEBYSCORE', 'stt:sessions', '-inf', now)
-if redis.call('EXISTS', 'stt:session:' .. ARGV[1]) == 1 then return 'exists' end
-if redis.call('ZCARD', 'stt:sessions') >= tonumber(ARGV[4]) then return 'full' end
-redis.call('SET', 'stt:session:' .. ARGV[1], ARGV[2], 'EX', ARGV[3])
-redis.call('ZADD', 'stt:sessions', now + ARGV[3], ARGV[1])
-return 'ok'
+redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms)
+if key ~= '' then redis.call('ZREMRANGEBYSCORE', key_sessions, '-inf', now) end
+redis.call('HINCRBY', 'stt:counters', 'requests', 1)
+local answer = 'ok'
+if redis.call('EXISTS', lease) == 1 then answer = 'exists'
+elseif refused == '1' then answer = 'refused'
+elseif redis.call('ZCARD', 'stt:sessions') >= tonumber(most) then answer = 'full'
+elseif key_most ~= '' and redis.call('ZCARD', key_sessions) >= tonumber(key_most) then answer = 'key full'
+elseif redis.call('ZCARD', 'stt:starting') >= tonumber(room) then answer = 'congested' end
+if answer ~= 'ok' then
+  redis.call('HINCRBY', 'stt:counters', 'rejected', 1)
+  return answer
+end
+redis.call('SET', lease, owner, 'EX', ttl)
+redis.call('ZADD', 'stt:sessions', now + ttl, id)
+redis.call('ZADD', 'stt:starting', now_ms + starting_ms, id)
+if key ~= '' then
+  redis.call('ZADD', key_sessions, now + ttl, id)
+  redis.call('EXPIRE', key_sessions, ttl)
+end
+return answer
 """
 
-_RENEW = """
-local key = 'stt:session:' .. ARGV[1]
-local owner = redis.call('GET', key)
-if owner and owner ~= ARGV[2] then return 0 end
-redis.call('SET', key, ARGV[2], 'EX', ARGV[3])
-redis.call('ZADD', 'stt:sessions', tonumber(redis.call('TIME')[1]) + ARGV[3], ARGV[1])
+# what keeps an admitted session alive must work when Redis is full
+_RENEW = """#!lua flags=allow-oom
+local id, owner, ttl, key = unpack(ARGV)
+local lease, lapses = 'stt:session:' .. id, tonumber(redis.call('TIME')[1]) + ttl
+local holder = redis.call('GET', lease)
+if holder and holder ~= owner then return 0 end
+redis.call('SET', lease, owner, 'EX', ttl)
+redis.call('ZADD', 'stt:sessions', lapses, id)
+if key ~= '' then
+  redis.call('ZADD', 'stt:sessions:' .. key, lapses, id)
+  redis.call('EXPIRE', 'stt:sessions:' .. key, ttl)
+end
 return 1
 """
 
-_RELEASE = """
-if redis.call('GET', 'stt:session:' .. ARGV[1]) == ARGV[2] then
-  redis.call('DEL', 'stt:session:' .. ARGV[1])
-  redis.call('ZREM', 'stt:sessions', ARGV[1])
+_RELEASE = """#!lua flags=allow-oom
+local id, owner, key = unpack(ARGV)
+if redis.call('GET', 'stt:session:' .. id) == owner then
+  redis.call('DEL', 'stt:session:' .. id)
+  redis.call('ZREM', 'stt:sessions', id)
+  redis.call('ZREM', 'stt:starting', id)
+  if key ~= '' then redis.call('ZREM', 'stt:sessions:' .. key, id) end
 end
 """
 
+# a job in a worker's hand lies in `unacked` with its message, whose JSON names its priority: 0 is a final's
 _LOAD = """
-local now = tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', 'stt:sessions', '-inf', now)
-local depth = redis.call('HLEN', 'unacked')
-for _, list in ipairs(ARGV) do depth = depth + redis.call('LLEN', list) end
+redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms)
+local waiting = {0, 0}
+for i, list in ipairs(ARGV) do
+  local kind = math.min(i, 2)
+  waiting[kind] = waiting[kind] + redis.call('LLEN', list)
+end
+local running = {0, 0}
+for _, message in ipairs(redis.call('HVALS', 'unacked')) do
+  local kind = string.find(message, '"priority":%s*0[,}]') and 1 or 2
+  running[kind] = running[kind] + 1
+end
 local beats = {}
 for _, id in ipairs(redis.call('SMEMBERS', 'stt:workers')) do
   local beat = redis.call('GET', 'stt:worker:' .. id)
   if beat then beats[#beats + 1] = beat else redis.call('SREM', 'stt:workers', id) end
 end
 local counted = redis.call('HMGET', 'stt:counters', 'requests', 'rejected')
-return {redis.call('ZCARD', 'stt:sessions'), depth, counted[1] or 0, counted[2] or 0, beats}
+local shedding = redis.call('HMGET', 'stt:shedding', 'step', 'at_ms')
+local info = redis.pcall('INFO', 'memory')
+local used, most = 0, 0
+if type(info) == 'string' then
+  used = string.match(info, 'used_memory:(%d+)') or 0
+  most = string.match(info, 'maxmemory:(%d+)') or 0
+end
+return {
+  redis.call('ZCARD', 'stt:sessions'), redis.call('ZCARD', 'stt:starting'),
+  waiting[1], waiting[2], running[1], running[2], counted[1] or 0, counted[2] or 0,
+  shedding[1] or 0, now_ms - (shedding[2] or now_ms), tonumber(used), tonumber(most), beats,
+}
+"""
+
+# the first of the processes that saw the same step moves it; the others read the new one
+_MOVE = """#!lua flags=allow-oom
+local step = redis.call('HGET', 'stt:shedding', 'step') or '0'
+if step ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+redis.call('HSET', 'stt:shedding', 'step', ARGV[2], 'at_ms', time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('PEXPIRE', 'stt:shedding', ARGV[3])
+return 1
 """
 
 
@@ -83,13 +158,29 @@ class Cluster:
     rejected_requests: int
 
 
+@cache
+def probe_client() -> redis.Redis:
+    """The process's connections for pages and metrics; safe to use from any thread."""
+    return redis.Redis.from_url(
+        settings.STT.redis_url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S
+    )
+
+
 def read_cluster(client: redis.Redis) -> Cluster:
     """Read it, for a page or a probe. Raises `redis.RedisError`."""
     return _parse(client.eval(_LOAD, 0, *QUEUE_KEYS))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A lease of this process."""
+
+    owner: str
+    key_id: str
+
+
 class Capacity:
-    """This process's dealings with the cluster's places."""
+    """This process's dealings with the cluster's places, load and step."""
 
     def __init__(self, client: redis.asyncio.Redis, limits: Limits) -> None:
         self._redis = client
@@ -97,75 +188,138 @@ class Capacity:
         self._acquire = client.register_script(_ACQUIRE)
         self._renew = client.register_script(_RENEW)
         self._release = client.register_script(_RELEASE)
-        self._owned: dict[str, str] = {}
-        self._renewer: asyncio.Task[None] | None = None
-        self.depth = 0
-        """Queue depth when last read."""
+        self._load = client.register_script(_LOAD)
+        self._move = client.register_script(_MOVE)
+        self._owned: dict[str, Place] = {}
+        self._keeper: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._read_at = -READ_S
+        self.load = ClusterLoad()
+        """When last read: no more than `READ_S` ago while this process has sessions and Redis answers."""
 
-    async def admit(self, session_id: str, owner: str) -> Admission:
+    async def admit(self, session_id: str, owner: str, holder: Holder | None = None) -> Admission:
         """Decide on a new session and, if it is admitted, take its place."""
         try:
-            admission = await self._admit(session_id, owner)
-            counted = ["requests"] if isinstance(admission, Admitted) else ["requests", "rejected"]
-            for counter in counted:
-                await self._redis.hincrby("stt:counters", counter, 1)
+            return await self._admit(session_id, owner, holder)
+        except redis.exceptions.OutOfMemoryError:
+            return memory_full(max(self.load.memory, MEMORY_FULL))
         except redis.RedisError as error:
             logger.warning("Admission cannot reach Redis: %s", error)
             return Refusal(ErrorCode.QUEUE_CONGESTION, "The service cannot reach its queue", retry_after_ms=2_000)
-        return admission
 
-    async def _admit(self, session_id: str, owner: str) -> Admission:
-        if refusal := decide(await self._read_load(), self._limits):
-            live = await self._redis.exists(f"stt:session:{session_id}")
-            return session_exists(session_id) if live else refusal
-        answer = await self._acquire(args=[session_id, owner, LEASE_TTL_S, self._limits.max_sessions])
-        match answer:
+    async def _admit(self, session_id: str, owner: str, holder: Holder | None) -> Admission:
+        load = await self.read()
+        # what counts sessions is left to the script, which sees them as they are
+        refusal = decide(replace(load, sessions=0, starting=0), self._limits)
+        place = Place(owner, holder.key_id if holder else "")
+        key_most = "" if holder is None or holder.max_sessions is None else holder.max_sessions
+        verdict = [int(refusal is not None), room(load, self._limits)]
+        lease = [session_id, owner, LEASE_TTL_S, self._limits.max_sessions]
+        match await self._acquire(args=[*lease, *verdict, place.key_id, key_most, STARTING_MS]):
             case b"exists":
                 return session_exists(session_id)
+            case b"refused" if refusal:
+                return refusal
             case b"full":
-                return max_sessions_reached(self._limits)
-        self._owned[session_id] = owner
-        if self._renewer is None or self._renewer.done():
-            self._renewer = asyncio.create_task(self._keep_renewing())
+                return max_sessions_reached(self._limits.max_sessions)
+            case b"key full":
+                return max_sessions_reached(int(key_most), "this API key")
+            case b"congested":
+                return congested(load, self._limits)
+        self._owned[session_id] = place
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep())
         return Admitted()
 
     async def release(self, session_id: str) -> None:
         """Give a place back."""
-        owner = self._owned.pop(session_id, None)
-        if owner is None:
+        place = self._owned.pop(session_id, None)
+        if place is None:
             return
         try:
-            await self._release(args=[session_id, owner])
+            await self._release(args=[session_id, place.owner, place.key_id])
         except redis.RedisError as error:
             logger.warning("A place lapses by itself, Redis cannot be reached: %s", error)
 
-    async def _read_load(self) -> ClusterLoad:
-        load = _parse(await self._redis.eval(_LOAD, 0, *QUEUE_KEYS)).load
-        self.depth = load.depth
-        return load
+    async def read(self) -> ClusterLoad:
+        """The load, at most `READ_S` old; all who ask at once share one read. Raises `redis.RedisError`."""
+        if time.monotonic() - self._read_at >= READ_S:
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._read())
+            await asyncio.shield(self._reading)
+        return self.load
 
-    async def _keep_renewing(self) -> None:
+    async def _read(self) -> None:
+        load = _parse(await self._load(args=QUEUE_KEYS)).load
+        pressure = shedding.pressure(load, self._limits)
+        step = shedding.next_step(load.step, load.step_held_s, pressure)
+        confirms = shedding.calls_for(step, pressure) and load.step_held_s > shedding.HOLD_S / 4
+        if step != load.step or confirms:
+            await self._move(args=[load.step, step, STEP_TTL_MS])
+        if step != load.step:
+            logger.info("Shedding step %d, was %d: pressure %.2f", step, load.step, pressure)
+            load = replace(load, step=step, step_held_s=0.0)
+        self.load, self._read_at = load, time.monotonic()
+
+    async def _keep(self) -> None:
+        """Renew the leases and keep the load fresh, while there are sessions."""
+        renewed_at, reached = time.monotonic(), True
         while self._owned:
-            await asyncio.sleep(LEASE_RENEW_S)
+            await asyncio.sleep(READ_S)
             try:
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for session_id, owner in self._owned.items():
-                        await self._renew(args=[session_id, owner, LEASE_TTL_S], client=pipe)
-                    await pipe.execute()
-                await self._read_load()
+                if time.monotonic() - renewed_at >= LEASE_RENEW_S:
+                    await self._renew_all()
+                    renewed_at = time.monotonic()
+                await self.read()
+                reached = True
             except redis.RedisError as error:
-                logger.warning("Leases cannot be renewed: %s", error)
+                if reached:
+                    logger.warning("Leases and load cannot be kept up: %s", error)
+                reached = False
+
+    async def _renew_all(self) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id, place in self._owned.items():
+                await self._renew(args=[session_id, place.owner, LEASE_TTL_S, place.key_id], client=pipe)
+            await pipe.execute()
 
 
 def _parse(answer: Any) -> Cluster:
-    sessions, depth, requests, rejected, beats = answer
+    *figures, beats = answer
+    sessions, starting, waiting_finals, waiting_partials, running_finals, running_partials = figures[:6]
+    requests, rejected, step, held_ms, used, most = map(int, figures[6:])
     workers = [cluster.heartbeat_decoder.decode(beat) for beat in beats]
-    count = len(workers)
     load = ClusterLoad(
         sessions=sessions,
-        depth=depth,
-        workers=count,
-        avg_partial_ms=sum(w.avg_partial_ms for w in workers) / count if count else 0.0,
-        avg_final_ms=sum(w.avg_final_ms for w in workers) / count if count else 0.0,
+        starting=starting,
+        waiting_finals=waiting_finals,
+        waiting_partials=waiting_partials,
+        running_finals=running_finals,
+        running_partials=running_partials,
+        workers=len(workers),
+        lanes=sum(worker.lanes for worker in workers),
+        threads=sum(worker.threads for worker in workers),
+        max_batch=max((worker.max_batch for worker in workers), default=1),
+        partial_cost=_mean_cost([worker.partial_cost for worker in workers]),
+        final_cost=_mean_cost([worker.final_cost for worker in workers]),
+        handling_ms=_mean([worker.handling_ms for worker in workers]),
+        avg_partial_ms=_mean([worker.avg_partial_ms for worker in workers]),
+        avg_final_ms=_mean([worker.avg_final_ms for worker in workers]),
+        memory=used / most if most else 0.0,
+        step=step,
+        step_held_s=held_ms / 1000,
     )
-    return Cluster(load, workers, int(requests), int(rejected))
+    return Cluster(load, workers, requests, rejected)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _mean_cost(costs: list[Cost]) -> Cost:
+    return Cost(
+        base_ms=_mean([cost.base_ms for cost in costs]),
+        request_ms=_mean([cost.request_ms for cost in costs]),
+        audio_ms=_mean([cost.audio_ms for cost in costs]),
+        audio_s=_mean([cost.audio_s for cost in costs]),
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -59,6 +60,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._gone = False
         self._talking = False
         self._counted = False
+        self._predicted: dict[str, tuple[float, float]] = {}
         try:
             self.channel_name = await self.channel_layer.new_channel()
             results = partial(self.channel_layer.receive, self.channel_name)
@@ -113,11 +115,19 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """A worker's answer came through the channel layer."""
         result = jobs.decode_result(message["payload"])
         metrics.jobs_total.labels(result.kind, "failed" if isinstance(result, Failure) else "done").inc()
+        if expected := self._predicted.pop(result.job_id, None):
+            predicted_s, sent_at = expected
+            metrics.final_predicted_seconds.observe(predicted_s)
+            metrics.final_actual_seconds.observe(time.monotonic() - sent_at)
         await self._run(self.session.receive_result(result, time.monotonic()))
 
     async def tick(self, message: dict[str, Any]) -> None:
         """Time passed."""
-        await self._run(self.session.tick(time.monotonic()))
+        load = self.service.capacity.load
+        # while the outbox cannot hand jobs over none is lost: sending them again would not help
+        backlog_s = math.inf if self.service.outbox.stuck else load.estimate_ms() / 1000
+        await self._run(self.session.shed(load.step))
+        await self._run(self.session.tick(time.monotonic(), backlog_s))
 
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -158,24 +168,28 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             await self.send(text_data=protocol.encode(message))
 
     async def _submit(self, job: Job) -> None:
-        if job.kind is Kind.PARTIAL and self.service.capacity.depth >= self.service.limits.max_queue_depth:
+        load = self.service.capacity.load
+        if job.kind is Kind.PARTIAL and load.depth >= self.service.limits.max_queue_depth:
             metrics.jobs_total.labels(job.kind, "shed").inc()
             shed = Failure(
                 job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="Queue full", retryable=False
             )
             await self._run(self.session.receive_result(shed, time.monotonic()))
             return
+        if job.kind is Kind.FINAL and load.workers:
+            self._predicted.setdefault(job.job_id, (load.estimate_ms() / 1000, time.monotonic()))
         metrics.jobs_total.labels(job.kind, "sent").inc()
         self.service.outbox.put(job)
 
     async def _admit(self, session_id: str) -> None:
-        admission = await self.service.capacity.admit(session_id, self.session.uid)
+        admission = await self.service.capacity.admit(session_id, self.session.uid, self.scope.get("holder"))
         metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
         if isinstance(admission, Admitted):
             await self.channel_layer.group_add(jobs.group_name(self.session.uid), self.channel_name)
             metrics.sessions_active.inc()
             self._counted = True
         await self._run(self.session.receive_admission(admission, time.monotonic()))
+        await self._run(self.session.shed(self.service.capacity.load.step))
 
     async def _record(self, effect: RecordOpened | RecordSegment | RecordFailedSegment | RecordClosed) -> None:
         uid, submit = self.session.uid, self.service.recorder.submit

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator
 
 import redis
-from django.conf import settings
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import REGISTRY, Collector
 
-from transcription.capacity import Cluster, read_cluster
+from transcription.capacity import Cluster, probe_client, read_cluster
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +24,10 @@ errors_total = Counter("stt_errors_total", "Error messages sent, by code", ["cod
 audio_seconds_total = Counter("stt_audio_seconds_total", "Audio received")
 jobs_total = Counter("stt_jobs_total", "Jobs by kind and outcome, as the web process sees them", ["kind", "outcome"])
 stage_seconds = Histogram("stt_stage_seconds", "Latency of transcripts by stage", ["kind", "stage"], buckets=_SECONDS)
+final_predicted_seconds = Histogram(
+    "stt_final_predicted_seconds", "What finals were predicted to take when they were sent", buckets=_SECONDS
+)
+final_actual_seconds = Histogram("stt_final_actual_seconds", "What the same finals took", buckets=_SECONDS)
 speculations_total = Counter(
     "stt_speculations_total", "Finals decoded ahead of the endpoint: used (hit) or not (miss)", ["outcome"]
 )
@@ -44,8 +47,7 @@ class ClusterCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Nothing but `stt_redis_up 0` when Redis cannot be reached."""
         try:
-            with redis.Redis.from_url(settings.STT.redis_url, socket_timeout=1, socket_connect_timeout=1) as client:
-                picture = read_cluster(client)
+            picture = read_cluster(probe_client())
         except redis.RedisError as error:
             logger.warning("Metrics cannot reach Redis: %s", error)
             yield _gauge("stt_redis_up", "Whether Redis answers", 0)
@@ -58,6 +60,7 @@ class ClusterCollector(Collector):
         yield _gauge(
             "stt_estimated_server_total_ms", "What a final submitted now would take", load.estimated_server_total_ms
         )
+        yield _gauge("stt_admission_step", "How far load is shed: 0 not at all, 5 new sessions are refused", load.step)
         yield from _worker_metrics(picture)
 
 

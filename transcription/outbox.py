@@ -1,8 +1,8 @@
 """What the sessions of this process have for Redis, in order: audio first, then the jobs that need it.
 
 One task drains it for all sessions, so a frame never waits for Redis and many appends share a round trip. While Redis
-is away everything is kept and tried again; a session's `max_buffer_ms` bounds its audio, admission the sessions.
-Audio is written at its offset (SETRANGE), so writing it twice does no harm.
+is away or full everything but partials is kept and tried again; a session's `max_buffer_ms` bounds its audio, admission
+the sessions. Audio is written at its offset (SETRANGE), so writing it twice does no harm.
 """
 
 import asyncio
@@ -13,14 +13,16 @@ from dataclasses import dataclass
 
 import redis
 import redis.asyncio
+from kombu.exceptions import OperationalError
 
 from transcription import metrics
 from transcription.core.audio import BYTES_PER_SAMPLE
-from transcription.core.jobs import AUDIO_TTL_S, Job
+from transcription.core.jobs import AUDIO_TTL_S, Job, Kind
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+BROKER_ERRORS = (OperationalError, redis.RedisError, OSError)
 MAX_BATCH = 64
 
 
@@ -63,6 +65,8 @@ class Outbox:
         self._waiting: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.stuck = False
+        """Whether Redis does not take what there is for it."""
 
     def put(self, item: Item) -> None:
         """Add to the end; never waits."""
@@ -80,11 +84,19 @@ class Outbox:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 await self._store(batch)
-                jobs = [item for item in batch if isinstance(item, Job)]
-                for outcome in await asyncio.gather(*map(self._publish, jobs), return_exceptions=True):
-                    if isinstance(outcome, BaseException):
-                        # a partial is not missed, a final is sent again when it is overdue
-                        logger.warning("A job could not be published: %s", outcome)
+                await self._hand_over([item for item in batch if isinstance(item, Job)])
+
+    async def _hand_over(self, jobs: list[Job]) -> None:
+        while jobs:
+            outcomes = await asyncio.gather(*map(self._publish, jobs), return_exceptions=True)
+            failed = [(job, error) for job, error in zip(jobs, outcomes, strict=True) if error]
+            for job, error in failed:
+                logger.warning("A job could not be published: %s", error, extra=job.log_context())
+            # a partial is not missed; what is no fault of the broker's would fail again
+            jobs = [job for job, error in failed if job.kind is Kind.FINAL and isinstance(error, BROKER_ERRORS)]
+            self.stuck = bool(jobs)
+            if jobs:
+                await asyncio.sleep(RETRY_S)
 
     async def _store(self, batch: list[Item]) -> None:
         writes = [item for item in batch if not isinstance(item, Job)]
@@ -101,10 +113,16 @@ class Outbox:
                             case Delete() if item.keys:
                                 pipe.delete(*item.keys)
                     await pipe.execute()
+                self.stuck = False
                 break
             except redis.RedisError as error:
-                logger.warning("Audio waits, Redis cannot be reached: %s", error)
+                self.stuck = True
+                # not the error's text: it quotes the command, and that is audio
+                logger.warning("Audio waits, Redis does not take it: %s", type(error).__name__)
                 await asyncio.sleep(RETRY_S)
+                # if Redis is full these make room
+                writes += [item for item in self._waiting if isinstance(item, Delete)]
+                self._waiting = deque(item for item in self._waiting if not isinstance(item, Delete))
         for item in writes:
             if isinstance(item, Append):
                 metrics.unstored_bytes.dec(len(item.pcm))

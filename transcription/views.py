@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
-from transcription.capacity import Cluster, read_cluster
-from transcription.core.admission import ClusterLoad, decide
+from transcription.capacity import Cluster, probe_client, read_cluster
+from transcription.core.admission import decide
 from transcription.core.config import Limits
+from transcription.core.load import estimated_max_concurrent
 
 VERSION = "0.1.0"
-PROBE_TIMEOUT_S = 1.0
 
 
 @require_safe
@@ -55,7 +55,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def status(request: HttpRequest) -> JsonResponse:
     """The cluster at this moment; 503 when Redis cannot be reached."""
     try:
-        picture = _cluster()
+        picture = read_cluster(probe_client())
     except redis.RedisError as error:
         return JsonResponse({"status": "unavailable", "accepting_requests": False, "error": str(error)}, status=503)
     return JsonResponse(describe(picture, settings.STT.limits))
@@ -94,17 +94,9 @@ def describe(picture: Cluster, limits: Limits) -> dict[str, object]:
         "capacity": {
             "estimated_max_concurrent": capacity,
             "current_load_percent": round(100 * load.depth / capacity, 1) if capacity else 100.0,
+            "step": load.step,
         },
     }
-
-
-def estimated_max_concurrent(load: ClusterLoad, limits: Limits) -> int:
-    """How many jobs may wait and run before a final would take longer than allowed."""
-    if not load.workers:
-        return 0
-    mean = (load.avg_partial_ms + load.avg_final_ms) / 2 or 1.0
-    room = limits.max_estimated_server_total_ms - load.avg_final_ms
-    return max(min(int(room * load.workers / mean), limits.max_queue_depth), 1)
 
 
 def _probe(pings: dict[str, Callable[[], None]], good: str, bad: str) -> JsonResponse:
@@ -119,20 +111,8 @@ def _probe(pings: dict[str, Callable[[], None]], good: str, bad: str) -> JsonRes
     return JsonResponse({"status": bad if failures else good, "checks": checks}, status=503 if failures else 200)
 
 
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.STT.redis_url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S
-    )
-
-
-def _cluster() -> Cluster:
-    with _client() as client:
-        return read_cluster(client)
-
-
 def _ping_redis() -> None:
-    with _client() as client:
-        client.ping()
+    probe_client().ping()
 
 
 def _ping_database() -> None:
@@ -141,5 +121,5 @@ def _ping_database() -> None:
 
 
 def _ping_worker() -> None:
-    if not _cluster().workers:
+    if not read_cluster(probe_client()).workers:
         raise LookupError("no worker has its model loaded")

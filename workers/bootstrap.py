@@ -1,4 +1,4 @@
-"""A worker's life: load and warm the model once, say so every second, stop saying so.
+"""A worker's life: load and warm the model once, say so twice a second, stop saying so.
 
 Celery's threads pool calls `worker_init` before any task is taken and blocks on it; loading belongs there (a prefork
 pool would fork a CUDA context, see docs/decisions.md).
@@ -24,6 +24,12 @@ from workers.model_store import ModelUnavailable, resolve
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+# a worker counts even while Redis is full
+_ANNOUNCE = """#!lua flags=allow-oom
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+redis.call('SADD', KEYS[2], ARGV[2])
+"""
 
 _worker: Worker | None = None
 _stop = threading.Event()
@@ -80,6 +86,7 @@ def _engine(lanes: int) -> Engine:
 def _beat(worker: Worker, client: redis.Redis) -> None:
     stt = settings.STT
     worker_id = f"{socket.gethostname()}-{os.getpid()}"
+    announce, ttl_ms = client.register_script(_ANNOUNCE), round(HEARTBEAT_TTL_S * 1000)
     while not _stop.is_set():
         beat = Heartbeat(
             worker_id=worker_id,
@@ -87,15 +94,17 @@ def _beat(worker: Worker, client: redis.Redis) -> None:
             device=worker.engine.device,
             compute_type=worker.engine.compute_type,
             threads=stt.worker_threads,
-            avg_partial_ms=worker.average_ms[Kind.PARTIAL],
-            avg_final_ms=worker.average_ms[Kind.FINAL],
+            lanes=worker.lanes,
+            max_batch=worker.engine.max_batch,
+            avg_partial_ms=worker.costs[Kind.PARTIAL].average_ms.value,
+            avg_final_ms=worker.costs[Kind.FINAL].average_ms.value,
+            partial_cost=worker.costs[Kind.PARTIAL].cost(),
+            final_cost=worker.costs[Kind.FINAL].cost(),
+            handling_ms=worker.handling_ms.value,
             metrics=metrics.exposition(),
         )
         try:
-            pipe = client.pipeline(transaction=False)
-            pipe.set(worker_key(worker_id), msgspec.json.encode(beat), ex=HEARTBEAT_TTL_S)
-            pipe.sadd(WORKERS_KEY, worker_id)
-            pipe.execute()
+            announce([worker_key(worker_id), WORKERS_KEY], [msgspec.json.encode(beat), worker_id, ttl_ms])
         except redis.RedisError as error:
             logger.warning("Heartbeat cannot reach Redis: %s", error)
         _stop.wait(HEARTBEAT_S)

@@ -1,6 +1,7 @@
 """Results on their way back: a stored copy first, then the session's channel-layer group."""
 
 import asyncio
+import logging
 import threading
 
 import redis
@@ -16,6 +17,8 @@ from transcription.core.jobs import (
     encode_result,
     result_key,
 )
+
+logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S = 3.0
 
@@ -37,7 +40,10 @@ class Publisher:
         """Keep a final transcript's copy and tell the session. Raises `redis.RedisError` or `TimeoutError`."""
         payload = encode_result(result)
         if job.kind is Kind.FINAL and isinstance(result, Transcript):
-            self._redis.set(result_key(job.job_id), payload, ex=RESULT_TTL_S)
+            try:
+                self._redis.set(result_key(job.job_id), payload, ex=RESULT_TTL_S)
+            except redis.exceptions.OutOfMemoryError:
+                logger.warning("Redis is full: an answer has no copy", extra=job.log_context())
         self._tell(job, payload)
 
     def send_again(self, job: Job) -> bool:

@@ -11,13 +11,11 @@ from transcription.core.config import SAMPLE_RATE
 from transcription.core.jobs import Failure, Job, Kind, Result, Transcript
 from workers import metrics
 from workers.batching import Batcher, Decoded
+from workers.costs import Average, CostFit
 from workers.engine import Engine, EngineError
 from workers.publish import Publisher
 
 logger = logging.getLogger(__name__)
-
-SMOOTHING = 0.2
-"""Weight of the newest decode in the moving averages."""
 
 
 class Overtaken(Exception):
@@ -29,8 +27,11 @@ class Worker:
 
     def __init__(self, engine: Engine, client: redis.Redis, lanes: int = 1) -> None:
         self.engine = engine
-        self.average_ms = {Kind.PARTIAL: 0.0, Kind.FINAL: 0.0}
-        """What a decode costs the model, by kind."""
+        self.lanes = lanes
+        self.costs = {Kind.PARTIAL: CostFit(), Kind.FINAL: CostFit()}
+        """What decodes cost the model, by kind."""
+        self.handling_ms = Average()
+        """What a final takes besides waiting and the model."""
         self._redis = client
         self._batcher = Batcher(engine.decode, engine.max_batch, lanes)
         self._publisher = Publisher(client)
@@ -43,7 +44,11 @@ class Worker:
                     metrics.jobs_total.labels(job.kind, "repeated").inc()
                     return
                 result = self.answer(job)
+                answered = time.perf_counter()
                 self._publisher.send(job, result)
+                if job.kind is Kind.FINAL and isinstance(result, Transcript):
+                    sent_ms = (time.perf_counter() - answered) * 1000
+                    self.handling_ms.add(result.preprocess_ms + result.postprocess_ms + sent_ms)
             except Overtaken:
                 metrics.jobs_total.labels(job.kind, "overtaken").inc()
                 return
@@ -72,7 +77,7 @@ class Worker:
             logger.exception("A decode failed", extra=job.log_context())
             return _failure(job, "The model failed on this segment", retryable=True)
         done = time.perf_counter()
-        self.learn(job.kind, decoded)
+        self.learn(job.kind, decoded, audio.size / SAMPLE_RATE)
         metrics.audio_seconds_total.labels(job.kind).inc(audio.size / SAMPLE_RATE)
         hypothesis = decoded.hypothesis
         return Transcript(
@@ -88,13 +93,12 @@ class Worker:
             postprocess_ms=(time.perf_counter() - done) * 1000,
         )
 
-    def learn(self, kind: Kind, decoded: Decoded) -> None:
-        """Let a decode's cost into the moving averages."""
+    def learn(self, kind: Kind, decoded: Decoded, audio_s: float) -> None:
+        """Let a decode's cost into the averages."""
         metrics.decode_seconds.labels(kind).observe(decoded.decode_s)
         metrics.wait_seconds.labels(kind).observe(decoded.waited_s)
         metrics.batch_size.observe(decoded.batch_size)
-        cost_ms, average = decoded.decode_s * 1000, self.average_ms[kind]
-        self.average_ms[kind] = average + SMOOTHING * (cost_ms - average) if average else cost_ms
+        self.costs[kind].add(decoded.decode_s * 1000, decoded.batch_size, audio_s)
 
     def warm_up(self, language: str, beam_size: int) -> None:
         """Decode three seconds of near silence with each beam: caches fill, the averages have a first value.
@@ -118,7 +122,7 @@ class Worker:
                 word_timestamps=False,
             )
             decoded = self._batcher.submit(self.engine.prepare(job, noise)).result()
-            self.average_ms[kind] = decoded.decode_s * 1000
+            self.costs[kind].add(decoded.decode_s * 1000, 1, noise.size / SAMPLE_RATE)
 
     def close(self) -> None:
         """Stop after the batch in hand."""

@@ -3,29 +3,18 @@
 from dataclasses import dataclass
 
 from transcription.core.config import Limits
+from transcription.core.load import ClusterLoad
 from transcription.core.protocol import ErrorCode
+from transcription.core.shedding import HOLD_S, REFUSING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterLoad:
-    """The cluster at one moment, as read from Redis."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose session it is, where there are API keys."""
 
-    sessions: int
-    depth: int
-    """Jobs waiting and running."""
-    workers: int
-    """Live workers with a loaded model."""
-    avg_partial_ms: float
-    avg_final_ms: float
-    """Moving averages of a decode's cost, over the workers."""
-
-    @property
-    def estimated_server_total_ms(self) -> float:
-        """What a final submitted now would take: the jobs before it, shared by the workers, and itself."""
-        if not self.workers:
-            return 0.0
-        mean = (self.avg_partial_ms + self.avg_final_ms) / 2
-        return round(self.depth * mean / self.workers + self.avg_final_ms, 1)
+    key_id: str
+    name: str
+    max_sessions: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +35,57 @@ Admission = Admitted | Refusal
 
 NO_WORKER_RETRY_MS = 2_000
 FULL_RETRY_MS = 1_000
+MEMORY_FULL = 0.9
+"""Share of Redis' memory from which nobody new gets in: the rest is for the audio and the jobs of those inside."""
 
 
 def decide(load: ClusterLoad, limits: Limits) -> Refusal | None:
-    """Whether a new session is refused; the count of sessions is checked again, atomically, when it takes its place."""
+    """Whether a new session is refused; what counts sessions is checked again, atomically, when it takes its place."""
     if load.sessions >= limits.max_sessions:
-        return max_sessions_reached(limits)
+        return max_sessions_reached(limits.max_sessions)
     if not load.workers:
         return Refusal(ErrorCode.QUEUE_CONGESTION, "No worker is ready", NO_WORKER_RETRY_MS)
+    if load.memory >= MEMORY_FULL:
+        return memory_full(load.memory)
     if load.depth >= limits.max_queue_depth:
         message = f"Queue full: {load.depth}/{limits.max_queue_depth}"
         return Refusal(ErrorCode.QUEUE_FULL, message, FULL_RETRY_MS)
-    estimate = load.estimated_server_total_ms
-    # with nothing waiting the estimate is one decode: refusing would never let the averages learn better
-    if load.depth and estimate > limits.max_estimated_server_total_ms:
-        message = f"Estimated latency {estimate:.0f} ms exceeds {limits.max_estimated_server_total_ms:.0f} ms"
-        return Refusal(ErrorCode.QUEUE_CONGESTION, message, FULL_RETRY_MS)
+    if load.starting >= room(load, limits):
+        return congested(load, limits)
+    if load.step >= REFUSING:
+        wait_ms = max(round((HOLD_S - load.step_held_s) * 1000), FULL_RETRY_MS)
+        return Refusal(ErrorCode.QUEUE_CONGESTION, "The queue was full a moment ago and is draining", wait_ms)
     return None
 
 
-def max_sessions_reached(limits: Limits) -> Refusal:
-    """The refusal of a session too many."""
-    message = f"Maximum sessions reached: {limits.max_sessions}"
+def room(load: ClusterLoad, limits: Limits) -> int:
+    """How many sessions may start at about the same time: as many as finals may come at once within the limit.
+
+    With nothing waiting, one may: the estimate is then one decode, and refusing would never let it learn better.
+    """
+    return max(load.finals_within(limits.max_estimated_server_total_ms), 0 if load.depth else 1)
+
+
+def congested(load: ClusterLoad, limits: Limits) -> Refusal:
+    """The refusal of a session whose finals would take too long."""
+    estimate, limit = load.estimate_ms(load.starting), limits.max_estimated_server_total_ms
+    if estimate > limit:
+        message = f"Estimated latency {estimate:.0f} ms exceeds {limit:.0f} ms"
+    else:
+        message = "Too many sessions are starting at once"  # others were faster, since the load was read
+    return Refusal(ErrorCode.QUEUE_CONGESTION, message, FULL_RETRY_MS)
+
+
+def max_sessions_reached(limit: int, whose: str = "") -> Refusal:
+    """The refusal of a session too many, of the cluster's or (`whose`) of an API key's."""
+    message = f"Maximum sessions{f' of {whose}' if whose else ''} reached: {limit}"
     return Refusal(ErrorCode.MAX_SESSIONS_REACHED, message, FULL_RETRY_MS)
+
+
+def memory_full(share: float) -> Refusal:
+    """The refusal while Redis has no memory to spare."""
+    message = f"The queue's memory is full: {share * 100:.0f} %"
+    return Refusal(ErrorCode.QUEUE_CONGESTION, message, NO_WORKER_RETRY_MS)
 
 
 def session_exists(session_id: str) -> Refusal:

@@ -2,13 +2,33 @@
 
 import msgspec
 
-HEARTBEAT_S = 1.0
-HEARTBEAT_TTL_S = 4
-"""A worker not heard of for so long is gone."""
+HEARTBEAT_S = 0.5
+HEARTBEAT_TTL_S = 1.8
+"""A worker not heard of for so long is gone; with the readers' cache that is within two seconds."""
 
 LEASE_TTL_S = 10
 LEASE_RENEW_S = 3.0
 """How often a web process renews the places of its sessions."""
+
+READ_S = 0.1
+"""How old a web process lets its picture of the cluster become."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What decodes of one kind cost the model, learnt from real ones: linear in the requests and in their audio."""
+
+    base_ms: float = 0.0
+    """A batch, whatever is in it."""
+    request_ms: float = 0.0
+    """Each request."""
+    audio_ms: float = 0.0
+    """Each second of audio, over the batch."""
+    audio_s: float = 0.0
+    """How long the audio of a request usually is."""
+
+    def batch_ms(self, requests: float = 1.0) -> float:
+        """A batch of so many requests of the usual length."""
+        return self.base_ms + requests * (self.request_ms + self.audio_ms * self.audio_s)
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,9 +39,17 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     compute_type: str
     threads: int
+    """Jobs it takes in hand at a time."""
+    lanes: int
+    """Batches it decodes at a time."""
+    max_batch: int
     avg_partial_ms: float
     avg_final_ms: float
     """Moving averages of what a decode costs the model."""
+    partial_cost: Cost
+    final_cost: Cost
+    handling_ms: float
+    """Moving average of what a final takes besides waiting and the model: fetching, preparing, answering."""
     metrics: str
     """The worker's Prometheus exposition."""
 

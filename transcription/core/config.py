@@ -49,7 +49,9 @@ class SessionConfig:
     idle_timeout_s: float = 300.0
     """A session that has sent nothing for so long is ended."""
     result_timeout_s: float = 20.0
-    """A final not answered by then is sent again; see `core/ledger.py`."""
+    """A final not answered by then, over what it has to wait for its turn, is sent again; see `core/ledger.py`."""
+    max_final_wait_s: float = 120.0
+    """A final not answered by then is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

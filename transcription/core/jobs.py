@@ -91,6 +91,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     reason: str
     """Fit to be sent to a client."""
     retryable: bool
+    queue_full: bool = False
+    """Whether the job was never begun, for want of a worker."""
 
 
 Result = Transcript | Failure

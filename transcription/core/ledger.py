@@ -1,7 +1,7 @@
 """What a session waits for: the finals it has asked for, in order of speech, each answered once.
 
 Results may be late, doubled, out of order or lost. The ledger releases them in order, ignores what it does not wait
-for, says which are overdue, and gives up on a segment after `MAX_ATTEMPTS`.
+for, says which are overdue, and gives up on a segment after `MAX_ATTEMPTS`, or when it has waited `max_wait_s`.
 """
 
 from dataclasses import dataclass, field
@@ -33,6 +33,7 @@ class Ledger:
     """The finals a session waits for."""
 
     timeout_s: float
+    max_wait_s: float
     _entries: dict[str, Entry] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -57,23 +58,23 @@ class Ledger:
         entry.answer, entry.answered_at = result, now
         return None
 
-    def overdue(self, now: float) -> list[Job]:
-        """The jobs to send again; those out of attempts are answered with a failure instead."""
+    def overdue(self, now: float, backlog_s: float = 0.0) -> list[Job]:
+        """The jobs to send again; those out of attempts or time are answered with a failure instead.
+
+        `backlog_s`: how long a job has to wait for its turn; so much later it is taken for lost.
+        """
         again = []
         for entry in self._entries.values():
-            if entry.answer is None and now >= entry.submitted_at + self.timeout_s:
+            if entry.answer is not None:
+                continue
+            if now >= entry.asked_at + self.max_wait_s:
+                reason = f"Queue full: no worker got to this segment within {self.max_wait_s:g} s"
+                self._give_up(entry, reason, now, queue_full=True)
+            elif now >= entry.submitted_at + self.timeout_s + backlog_s:
                 if entry.attempts < MAX_ATTEMPTS:
                     again.append(self._again(entry, now))
                 else:
-                    job = entry.job
-                    entry.answered_at = now
-                    entry.answer = Failure(
-                        job_id=job.job_id,
-                        segment_id=job.segment_id,
-                        kind=job.kind,
-                        reason=f"No answer from the workers after {entry.attempts} tries",
-                        retryable=False,
-                    )
+                    self._give_up(entry, f"No answer from the workers after {entry.attempts} tries", now)
         return again
 
     def release(self) -> list[tuple[Entry, Transcript | Failure]]:
@@ -86,6 +87,19 @@ class Ledger:
             del self._entries[segment_id]
             ready.append((entry, entry.answer))
         return ready
+
+    @staticmethod
+    def _give_up(entry: Entry, reason: str, now: float, *, queue_full: bool = False) -> None:
+        job = entry.job
+        entry.answered_at = now
+        entry.answer = Failure(
+            job_id=job.job_id,
+            segment_id=job.segment_id,
+            kind=job.kind,
+            reason=reason,
+            retryable=False,
+            queue_full=queue_full,
+        )
 
     @staticmethod
     def _again(entry: Entry, now: float) -> Job:

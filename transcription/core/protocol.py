@@ -22,9 +22,9 @@ class ErrorCode(StrEnum):
     SESSION_EXISTS = "SESSION_EXISTS"
     """The `session_id` is live somewhere in the cluster, or this connection has started already."""
     MAX_SESSIONS_REACHED = "MAX_SESSIONS_REACHED"
-    """The cluster has `STT_MAX_SESSIONS` sessions."""
+    """The cluster has `STT_MAX_SESSIONS` sessions, or the API key all of its own."""
     QUEUE_FULL = "QUEUE_FULL"
-    """`STT_MAX_QUEUE_DEPTH` jobs wait or run."""
+    """`STT_MAX_QUEUE_DEPTH` jobs wait or run; or the segment named in `segment_id` has waited too long for its turn."""
     QUEUE_CONGESTION = "QUEUE_CONGESTION"
     """A final would take longer than allowed, no worker is ready, or this session's audio backs up."""
     INFERENCE_ERROR = "INFERENCE_ERROR"
@@ -179,6 +179,18 @@ class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_tran
     timing: Timing
 
 
+class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
+    """The service has more, or less, to do than before: what that means for this session."""
+
+    session_id: str
+    step: int
+    """How far the cluster sheds load (`core/shedding.py`): 0 not at all, 5 to the last."""
+    partials: bool
+    """Whether partials are sent."""
+    partial_interval_ms: int
+    """How far apart they are, where they are."""
+
+
 class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error", omit_defaults=True):
     """Something went wrong; the connection stays unless a close follows."""
 
@@ -200,7 +212,7 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag="session_ended
     total_segments: int
 
 
-ServerMessage = SessionStarted | VadEvent | PartialTranscript | FinalTranscript | Error | SessionEnded
+ServerMessage = SessionStarted | VadEvent | PartialTranscript | FinalTranscript | Status | Error | SessionEnded
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _encoder = msgspec.json.Encoder()

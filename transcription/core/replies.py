@@ -1,9 +1,10 @@
-"""What a session says of a worker's answer: the transcript messages, with their latency receipt."""
+"""What a session says: the transcript messages, with their latency receipt, and how much it is given to do."""
 
 from transcription.core.audio import ms_from_samples
 from transcription.core.jobs import Transcript
 from transcription.core.ledger import Entry
-from transcription.core.protocol import FinalTranscript, PartialTranscript, Timing
+from transcription.core.protocol import FinalTranscript, PartialTranscript, Status, Timing
+from transcription.core.shedding import Effort
 from transcription.core.utterance import Utterance
 
 
@@ -32,6 +33,13 @@ def final(session_id: str, entry: Entry, answer: Transcript) -> FinalTranscript:
         audio_duration_ms=ms_from_samples(entry.samples),
         audio_start_ms=ms_from_samples(entry.start),
         timing=timing(answer, entry.answered_at - entry.asked_at),
+    )
+
+
+def status(session_id: str, step: int, effort: Effort) -> Status:
+    """What a step means for a session."""
+    return Status(
+        session_id=session_id, step=step, partials=effort.partials, partial_interval_ms=effort.partial_interval_ms
     )
 
 

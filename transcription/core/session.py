@@ -12,7 +12,8 @@ from typing import Protocol
 
 from transcription.core import options, protocol, replies
 from transcription.core.admission import Admission, Refusal
-from transcription.core.audio import BYTES_PER_SAMPLE, ms_from_samples, samples_from_ms
+from transcription.core.audio import BYTES_PER_SAMPLE, ms_from_samples
+from transcription.core.backlog import Backlog
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.effects import (
     Admit,
@@ -25,7 +26,6 @@ from transcription.core.effects import (
     RecordOpened,
     RecordSegment,
     Send,
-    StoreAudio,
     Submit,
 )
 from transcription.core.endpointing import Paused, Resumed
@@ -33,6 +33,7 @@ from transcription.core.jobs import Failure, Kind, Result, Transcript
 from transcription.core.ledger import Entry, Ledger
 from transcription.core.listener import Audio, Closed, Heard, Listener, Opened, Vad, pcm_samples
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
+from transcription.core.shedding import effort
 from transcription.core.utterance import Utterance
 
 PARTIAL_LOST_AFTER_S = 5.0
@@ -78,14 +79,15 @@ class Session:
         self._tools = tools
         self._asked_at = now
         self._last_heard_from = now
-        self._unstored = 0
-        self._overflowing = False
+        self._backlog = Backlog(defaults.max_buffer_ms)
+        self._step = 0
+        self._effort = effort(0, defaults)
         self._misplaced_audio = False
         self._received = 0
         self._segments = 0
         self._errors = 0
         self._reason = EndReason.COMPLETED
-        self._ledger = Ledger(defaults.result_timeout_s)
+        self._ledger = Ledger(defaults.result_timeout_s, defaults.max_final_wait_s)
         self._listener: Listener | None = None
         self._resampler: Resampler | None = None
         self._utterance: Utterance | None = None
@@ -137,8 +139,9 @@ class Session:
             return self._complain(f"Binary frame of {len(pcm)} bytes: expected an even number (16-bit samples)")
         if len(pcm) > self.config.max_frame_bytes:
             return self._complain(f"Binary frame of {len(pcm)} bytes: expected at most {self.config.max_frame_bytes}")
-        if self._overflows(pcm):
-            return self._tell_overflow()
+        if self._backlog.overflows(pcm):
+            complaint = self._backlog.complaint()
+            return [self._error(ErrorCode.QUEUE_CONGESTION, complaint)] if complaint else []
         self._received += pcm_samples(pcm)
         assert self._listener
         heard = self._listener.feed(self._resampler(pcm) if self._resampler else pcm)
@@ -173,6 +176,7 @@ class Session:
             ]
         config = self.config
         self.state = State.STREAMING
+        self._effort = effort(self._step, config)
         self._last_heard_from = now
         self._listener = Listener(config, self._tools.vad() if config.vad.enabled else None)
         if config.sample_rate != SAMPLE_RATE:
@@ -194,10 +198,20 @@ class Session:
 
     def audio_stored(self, samples: int) -> None:
         """So many samples of a `StoreAudio` are safe in Redis."""
-        self._unstored -= samples
+        self._backlog.stored(samples)
 
-    def tick(self, now: float) -> list[Effect]:
-        """Time passed: call every second or so."""
+    def shed(self, step: int) -> list[Effect]:
+        """Give way as the cluster's step says; the client is told of each change."""
+        if step == self._step or self.state not in (State.STREAMING, State.ENDING):
+            return []
+        assert self.session_id
+        self._step, self._effort = step, effort(step, self.config)
+        if self._utterance:
+            self._utterance.effort = self._effort
+        return [Send(replies.status(self.session_id, step, self._effort))]
+
+    def tick(self, now: float, backlog_s: float = 0.0) -> list[Effect]:
+        """Time passed: call every second or so. `backlog_s`: how long a job has to wait for its turn."""
         match self.state:
             case State.CONNECTED if now >= self._asked_at + self.config.start_timeout_s:
                 self.state = State.ENDED
@@ -206,7 +220,7 @@ class Session:
             case State.STREAMING if now >= self._last_heard_from + self.config.idle_timeout_s:
                 return self._end(EndReason.TIMEOUT, now)
             case State.STREAMING | State.ENDING:
-                again = self._ledger.overdue(now)
+                again = self._ledger.overdue(now, backlog_s)
                 return [*(Submit(job) for job in again), *self._release()]
         return []
 
@@ -238,7 +252,7 @@ class Session:
                 case Opened(start=start, speech_at=speech_at, continues=continues):
                     self._segments += 1
                     segment_id = f"seg-{self._segments:04d}"
-                    self._utterance = Utterance(self.config, self.uid, segment_id, start, now)
+                    self._utterance = Utterance(self.config, self._effort, self.uid, segment_id, start, now)
                     if not continues:
                         effects += self._vad_event("speech_start", speech_at)
                 case Audio(pcm=pcm):
@@ -263,15 +277,18 @@ class Session:
                     if self._utterance.speculation:
                         self._utterance.speculation = None
                         effects.append(CountSpeculation(hit=False))
-        return self._storing(effects)
+        self._backlog.add(effects)
+        return effects
 
     def _maybe_partial(self, now: float) -> list[Effect]:
         utterance = self._utterance
-        if utterance is None or not self.config.partial_results:
+        if utterance is None or not self._effort.partials:
             return []
         if utterance.partial_awaited and now - utterance.partial_sent_at > PARTIAL_LOST_AFTER_S:
             utterance.forget_partial()
-        return self._storing(utterance.partial(now))
+        effects = utterance.partial(now)
+        self._backlog.add(effects)
+        return effects
 
     def _receive_partial(self, utterance: Utterance, result: Result, now: float) -> list[Effect]:
         sent_at = utterance.partial_sent_at
@@ -305,7 +322,11 @@ class Session:
     def _failed(self, entry: Entry, answer: Failure) -> list[Effect]:
         start_ms, duration_ms = ms_from_samples(entry.start), ms_from_samples(entry.samples)
         return [
-            self._error(ErrorCode.INFERENCE_ERROR, answer.reason, answer.segment_id),
+            self._error(
+                ErrorCode.QUEUE_FULL if answer.queue_full else ErrorCode.INFERENCE_ERROR,
+                answer.reason,
+                answer.segment_id,
+            ),
             RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason),
         ]
 
@@ -340,27 +361,6 @@ class Session:
             total_segments=self._segments,
         )
         return [RecordClosed(self._reason, total_ms, self._segments, self._errors), Send(ended), Close(code)]
-
-    def _storing(self, effects: list[Effect]) -> list[Effect]:
-        """Note the audio that is now on its way to Redis."""
-        self._unstored += sum(pcm_samples(e.pcm) for e in effects if isinstance(e, StoreAudio))
-        return effects
-
-    def _overflows(self, pcm: bytes) -> bool:
-        """Whether too much audio is on its way to Redis to accept more."""
-        bound = samples_from_ms(self.config.max_buffer_ms)
-        overflows = bool(self._unstored) and self._unstored + pcm_samples(pcm) > bound
-        self._overflowing = self._overflowing and overflows
-        return overflows
-
-    def _tell_overflow(self) -> list[Effect]:
-        """Once an episode, not once a frame."""
-        if self._overflowing:
-            return []
-        self._overflowing = True
-        held = ms_from_samples(self._unstored)
-        message = f"Audio buffer full: {held:.0f}/{self.config.max_buffer_ms} ms; frames are dropped until it drains"
-        return [self._error(ErrorCode.QUEUE_CONGESTION, message)]
 
     def _vad_event(self, state: protocol.SpeechState, position: int) -> list[Effect]:
         if not self.config.vad.enabled:

@@ -9,6 +9,7 @@ from transcription.core.effects import Effect, Overtake, StoreAudio, Submit
 from transcription.core.jobs import Job, Kind, Result, Transcript, audio_key, group_name, overtaken_key
 from transcription.core.ledger import Entry
 from transcription.core.listener import pcm_samples
+from transcription.core.shedding import Effort
 from transcription.core.stabiliser import Stabiliser
 
 STORE_MS = 100
@@ -21,7 +22,11 @@ SLIDE_AT = 0.5
 class Utterance:
     """A segment between its first sample and its endpoint."""
 
-    def __init__(self, config: SessionConfig, session_uid: str, segment_id: str, start: int, now: float) -> None:
+    def __init__(
+        self, config: SessionConfig, effort: Effort, session_uid: str, segment_id: str, start: int, now: float
+    ) -> None:
+        self.effort = effort
+        """May change while the segment is open."""
         self.segment_id = segment_id
         self.start = start
         """Position of the first sample in the session."""
@@ -66,7 +71,7 @@ class Utterance:
 
     def partial(self, now: float) -> list[Effect]:
         """Ask for a partial when one is due: the interval is over, none is outstanding, there is new audio."""
-        due = now - self.partial_sent_at >= self._config.partial_interval_ms / 1000
+        due = now - self.partial_sent_at >= self.effort.partial_interval_ms / 1000
         if not due or self._awaited or self.speculation or self.samples <= self._heard_until:
             return []
         if self.samples - self._window_start > self._window:
@@ -146,7 +151,7 @@ class Utterance:
             f"f{self._finals}",
             start=0,
             end=samples,
-            beam_size=self._config.beam_size,
+            beam_size=self.effort.beam_size,
             words=self._config.word_timestamps,
         )
         entry = Entry(job, start=self.start, samples=samples, submitted_at=now, asked_at=now)

@@ -1,0 +1,104 @@
+"""The cluster's load at one moment, and what it makes of a final: the one model behind every figure of admission.
+
+Finals overtake partials, in the broker and in the workers' batchers. So a final submitted now waits for a lane to be
+free, and for the finals before it, which go in batches; partials delay it only by what is being decoded already, and
+by the task threads they occupy.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from transcription.core.cluster import Cost
+from transcription.core.config import Limits
+
+MOST_FINALS = 100_000
+"""More are never counted with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterLoad:
+    """As read from Redis."""
+
+    sessions: int = 0
+    starting: int = 0
+    """Sessions admitted so lately that their jobs cannot be seen yet."""
+    waiting_finals: int = 0
+    waiting_partials: int = 0
+    """Jobs in the broker."""
+    running_finals: int = 0
+    running_partials: int = 0
+    """Jobs that workers have in hand, decoding or about to."""
+    workers: int = 0
+    """Live workers with a loaded model; the rest of them together, or on average."""
+    lanes: int = 0
+    threads: int = 0
+    max_batch: int = 1
+    partial_cost: Cost = field(default_factory=Cost)
+    final_cost: Cost = field(default_factory=Cost)
+    handling_ms: float = 0.0
+    avg_partial_ms: float = 0.0
+    avg_final_ms: float = 0.0
+    """Moving averages of a decode's cost."""
+    memory: float = 0.0
+    """Share of Redis' `maxmemory` in use; 0 where there is no limit."""
+    step: int = 0
+    """Of `core/shedding.py`."""
+    step_held_s: float = 0.0
+    """Since the pressure last called for that step."""
+
+    @property
+    def depth(self) -> int:
+        """Jobs waiting and running."""
+        return self.waiting_finals + self.waiting_partials + self.running_finals + self.running_partials
+
+    @property
+    def idle_ms(self) -> float:
+        """What a final takes that waits for nothing."""
+        return self.handling_ms + self.final_cost.batch_ms()
+
+    @property
+    def estimated_server_total_ms(self) -> float:
+        """What a final submitted now would take, from dispatch to answer."""
+        return round(self.estimate_ms(), 1)
+
+    def estimate_ms(self, more: int = 0) -> float:
+        """The same if so many more finals were before it; 0 without a worker."""
+        if not self.workers:
+            return 0.0
+        queued = max(self.waiting_finals + self.running_finals + more - self.lanes, 0)
+        turns, rest = divmod(queued, self.lanes * self.max_batch)
+        before_ms = turns * self.final_cost.batch_ms(self.max_batch)
+        own_ms = self.final_cost.batch_ms(min(1 + rest / self.lanes, self.max_batch))
+        return self.handling_ms + self._lane_ms(more) + before_ms + own_ms
+
+    def finals_within(self, limit_ms: float) -> int:
+        """How many more finals may come before one takes longer than `limit_ms`."""
+        if not self.workers:
+            return 0
+        return bisect_right(range(MOST_FINALS), limit_ms, key=self.estimate_ms)
+
+    def _lane_ms(self, more: int) -> float:
+        """Until the first lane is free, and a task thread before it: what is running has on average begun already."""
+        in_hand = self.running_finals + self.running_partials
+        if in_hand + self.waiting_finals + more < self.lanes:
+            return 0.0
+        partials_ms = self.partial_cost.batch_ms(min(max(self.running_partials / self.lanes, 1.0), self.max_batch))
+        running = min(self.running_partials, max(self.lanes - self.running_finals - self.waiting_finals - more, 0))
+        share = running / self.lanes
+        first_ms = (share * partials_ms + (1 - share) * self.final_cost.batch_ms()) / (self.lanes + 1)
+        return first_ms + (partials_ms / self.lanes if in_hand >= self.threads else 0.0)
+
+
+def estimated_max_concurrent(load: ClusterLoad, limits: Limits) -> int:
+    """How many jobs may wait and run before a final would take longer than allowed; 0 without a worker."""
+    if not load.workers:
+        return 0
+    empty = ClusterLoad(
+        workers=load.workers,
+        lanes=load.lanes,
+        threads=load.threads,
+        max_batch=load.max_batch,
+        final_cost=load.final_cost,
+        handling_ms=load.handling_ms,
+    )
+    return max(min(empty.finals_within(limits.max_estimated_server_total_ms), limits.max_queue_depth), 1)
