@@ -1,6 +1,7 @@
 """The WebSocket's shell: decode, feed the session, do what it asks. It decides nothing."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 
@@ -165,7 +167,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 for stage in metrics.STAGES:
                     metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
         if not self._gone:
-            await self.send(text_data=protocol.encode(message))
+            # a client that has just gone: its `websocket.disconnect` waits behind the frames it has sent
+            with contextlib.suppress(Disconnected):
+                await self.send(text_data=protocol.encode(message))
 
     async def _submit(self, job: Job) -> None:
         load = self.service.capacity.load

@@ -27,12 +27,12 @@ def marked(sample: int, pcm: bytes) -> bytes:
 
 def misbehave() -> None:
     """Change this process' engine, channel layer and clock."""
-    from channels_redis.pubsub import RedisPubSubChannelLayer
+    from channels_redis.pubsub import RedisPubSubLoopLayer
 
     from transcription.core import jobs
     from workers.echo import EchoEngine
 
-    decode, send = EchoEngine.decode, RedisPubSubChannelLayer.group_send
+    decode, send = EchoEngine.decode, RedisPubSubLoopLayer.group_send
     seen: set[str] = set()
 
     def decode_or_not(self: EchoEngine, batch: list[Any]) -> list[Any]:
@@ -44,7 +44,7 @@ def misbehave() -> None:
                 threading.Event().wait()
         return decode(self, batch)
 
-    async def send_or_not(self: RedisPubSubChannelLayer, group: str, message: dict[str, Any]) -> None:
+    async def send_or_not(self: RedisPubSubLoopLayer, group: str, message: dict[str, Any]) -> None:
         result = jobs.decode_result(message["payload"])
         first_time = result.kind is jobs.Kind.FINAL and result.job_id not in seen
         seen.add(result.job_id)
@@ -58,7 +58,7 @@ def misbehave() -> None:
         await send(self, group, message)
 
     EchoEngine.decode = decode_or_not
-    RedisPubSubChannelLayer.group_send = send_or_not
+    RedisPubSubLoopLayer.group_send = send_or_not
 
 
 def _stuck_before() -> bool:

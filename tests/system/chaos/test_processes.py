@@ -39,6 +39,17 @@ def busy(cluster: Cluster) -> None:
     until(lambda: cluster.redis.hlen("unacked") >= 8, "jobs in hand")
 
 
+def recorded(cluster: Cluster, session_id: str) -> list[tuple[str, str]]:
+    """Segments and texts of a session in the audit records."""
+    with contextlib.closing(sqlite3.connect(cluster.database)) as database:
+        rows = database.execute(
+            "SELECT segment_id, text FROM transcription_segment WHERE session_id ="
+            " (SELECT id FROM transcription_session WHERE session_id = ?) ORDER BY segment_id",
+            [session_id],
+        )
+        return list(rows)
+
+
 async def test_a_killed_worker_s_finals_are_run_by_another(cluster: Cluster) -> None:
     """Kill -9 with jobs in hand and jobs waiting: each final comes, once, in order, word for word."""
     async with Dictation(cluster.ws_url) as one, Dictation(cluster.ws_urls[1]) as two:
@@ -124,6 +135,16 @@ async def test_a_killed_web_process_takes_nobody_with_it(cluster: Cluster) -> No
     assert all(cluster.redis.ttl(key) > 0 for key in keys)
 
 
+async def test_a_client_that_hangs_up_at_once_is_transcribed_to_the_end(cluster: Cluster) -> None:
+    """Gone before the first answer could be sent: what it had said is recorded, word for word."""
+    async with Dictation(cluster.ws_url) as talker:
+        await talker.say("start_session", session_id="gone", config={"vad_enabled": False})
+        await talker.dictate(4)
+        talker.ws.transport.close()
+
+    await asyncio.to_thread(until, lambda: recorded(cluster, "gone") == talker.owed, "the records", RECOVERS_S)
+
+
 async def test_a_locked_database_holds_nobody_up(cluster: Cluster) -> None:
     """For longer than a writer waits: sessions begin, are answered and end; their records are written later."""
     async with Dictation(cluster.ws_url) as talker:
@@ -133,13 +154,5 @@ async def test_a_locked_database_holds_nobody_up(cluster: Cluster) -> None:
             await talker.finish(RECOVERS_S)
             await asyncio.sleep(7.0)
 
-    def recorded() -> list[str]:
-        with contextlib.closing(sqlite3.connect(cluster.database)) as database:
-            rows = database.execute(
-                "SELECT segment_id, text FROM transcription_segment WHERE session_id ="
-                " (SELECT id FROM transcription_session WHERE session_id = 'unrecorded') ORDER BY segment_id"
-            )
-            return list(rows)
-
     assert talker.received == talker.owed
-    await asyncio.to_thread(until, lambda: recorded() == talker.owed, "the records", 20)
+    await asyncio.to_thread(until, lambda: recorded(cluster, "unrecorded") == talker.owed, "the records", 20)
