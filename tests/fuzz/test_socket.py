@@ -4,6 +4,7 @@ import contextlib
 import json
 
 import psutil
+import requests
 import websockets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,7 @@ def test_whatever_is_sent_the_process_goes_on_as_before(echo_stack: Stack) -> No
     send()
 
     assert web.returncode is None
+    assert 'code="INTERNAL_ERROR"' not in requests.get(f"{echo_stack.http_url}/metrics", timeout=5).text
     assert inputs >= INPUTS
     until(lambda: not echo_stack.redis.zcard("stt:sessions"), "places to be free")
     until(lambda: not echo_stack.redis.pubsub_channels("stt*"), "channels to be left")
