@@ -116,7 +116,7 @@ class Overload:
 
 
 def phases(capacity: int, seconds: float) -> list[Phase]:
-    """Holds of `seconds` at one and at three times capacity, ramps of half as long between them."""
+    """Holds of `seconds` at capacity and at three times that, ramps of half as long, and one talker at the end."""
     top, half = TIMES * capacity, seconds / 2
     shape = [
         ("to capacity", half, 1, capacity),
@@ -126,6 +126,7 @@ def phases(capacity: int, seconds: float) -> list[Phase]:
         ("back to capacity", half, top, capacity),
         ("at capacity again", seconds, capacity, capacity),
         ("down to one", half, capacity, 1),
+        ("at one", half, 1, 1),
     ]
     found, begins_s = [], 0.0
     for name, lasts_s, first, last in shape:

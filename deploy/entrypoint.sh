@@ -1,5 +1,5 @@
 #!/bin/sh
-# The commands of the images: web, worker, migrate and stt (all of it). Arguments after the name are passed on;
+# The commands of the images: web, worker, migrate, purge and stt (all of it). Arguments after the name are passed on;
 # any other command is run as it is.
 set -eu
 
@@ -26,6 +26,7 @@ case $name in
             --without-gossip --without-mingle -l WARNING "$@"
         ;;
     migrate) exec python manage.py migrate "$@" ;;
+    purge) exec python manage.py purge --every 24 "$@" ;;
     stt) exec python manage.py stt "$@" ;;
     *) exec "$name" "$@" ;;
 esac

@@ -1,8 +1,8 @@
 """Records one real message of each kind in docs/examples.json: `python -m docs.capture`, part of `make docs`.
 
 It runs the service as the system tests do: once with the embedded model, for what a client hears, and once with the
-echo engine, few places and short limits, for what a client is refused. Nothing in the examples is written by hand but
-what the client says.
+echo engine, few places and short limits, for what a client is refused, and once where keys are needed. Nothing in the
+examples is written by hand but what the client says.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ SMALL = ECHO | {
     "STT_MAX_SESSIONS": "2",
     "STT_MAX_QUEUE_DEPTH": "4",
     "STT_ECHO_DECODE_MS": "400",
-    "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1500",
+    "STT_LANES": "1",
+    "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1200",
     "STT_RESULT_TIMEOUT_S": "2",
 }
 STREAM = {"vad_enabled": False, "partial_results": False}
@@ -78,8 +79,8 @@ async def conversation(stack: Stack, server: Examples, pages: Examples) -> None:
     server["partial_transcript"] = talker.of("partial_transcript")[-1]
 
 
-async def busy(stack: Stack, jobs: int) -> dict[str, Any]:
-    """The answer to a start while so many jobs wait and run."""
+async def busy(stack: Stack, jobs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The answer to a start while so many jobs wait and run, and what those inside are told."""
     async with Talker(stack.ws_url) as talker, Talker(stack.ws_url) as late:
         await talker.start(config=STREAM)
         for seed in range(jobs):
@@ -89,15 +90,18 @@ async def busy(stack: Stack, jobs: int) -> dict[str, Any]:
         refused = await late.start(session_id="call-4712")
         await say(talker, "end_session")
         await talker.until("session_ended")
-    return refused
+    calm = f"{stack.http_url}/health/status"
+    while not (await asyncio.to_thread(requests.get, calm, timeout=10)).json()["accepting_requests"]:
+        await asyncio.sleep(0.2)
+    return refused, talker.of("status")[0]
 
 
 async def refusals(stack: Stack, server: Examples, pages: Examples) -> None:
     """Everything that goes wrong, made to."""
     pages["/health/ready, 503"] = requests.get(f"{stack.http_url}/health/ready", timeout=10).json()
     worker = stack.start_worker()
-    server["QUEUE_CONGESTION"] = await busy(stack, jobs=3)
-    server["QUEUE_FULL"] = await busy(stack, jobs=7)
+    server["QUEUE_CONGESTION"], server["status"] = await busy(stack, jobs=3)
+    server["QUEUE_FULL"], _ = await busy(stack, jobs=7)
     async with Talker(stack.ws_url) as first, Talker(stack.ws_url) as second, Talker(stack.ws_url) as third:
         await first.start(session_id="call-4711", config=STREAM)
         await second.start(session_id="call-4712", config=STREAM)
@@ -108,6 +112,21 @@ async def refusals(stack: Stack, server: Examples, pages: Examples) -> None:
         server["INFERENCE_ERROR"] = await first.until("error")
         stack.webs[0].signal(signal.SIGTERM)
         server["INTERNAL_ERROR"] = await first.until("error")
+
+
+async def keyless(stack: Stack, server: Examples) -> None:
+    """An API key that is revoked, and one that has used its minutes."""
+    revoked, spent = stack.manage("createapikey", "acme"), stack.manage("createapikey", "acme", "--minutes-a-day", "1")
+    async with Talker(stack.ws_url, revoked) as talker:
+        await talker.start(session_id="call-4711", config=STREAM)
+        await asyncio.to_thread(stack.manage, "revokeapikey", revoked.split("_")[1])
+        server["UNAUTHORIZED"] = await talker.until("error")
+    async with Talker(stack.ws_url, spent) as talker:
+        await talker.start(config=STREAM)
+        await talker.stream(silence(61), pace=0.02)
+        await talker.until("session_ended")
+    async with Talker(stack.ws_url, spent) as talker:
+        server["QUOTA_EXCEEDED"] = await talker.start(session_id="call-4712")
 
 
 @contextmanager
@@ -132,6 +151,8 @@ def main() -> None:
         asyncio.run(conversation(stack, server, pages))
     with running(SMALL, worker=False) as stack:
         asyncio.run(refusals(stack, server, pages))
+    with running(ECHO | {"STT_AUTH": "required"}, worker=True) as stack:
+        asyncio.run(keyless(stack, server))
     examples = {"client": CLIENT, "server": server, "pages": pages}
     EXAMPLES.write_text(json.dumps(examples, indent=2, ensure_ascii=False) + "\n")
     sys.stdout.write(f"docs/{EXAMPLES.name}: {sum(map(len, examples.values()))} examples\n")

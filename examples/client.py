@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import wave
 
@@ -18,8 +19,10 @@ async def speak(ws: websockets.ClientConnection, path: str) -> None:
 
 
 async def main(path: str, url: str = "ws://127.0.0.1:8000/ws/stt") -> None:
-    """Print partials and finals until the session has ended."""
-    async with websockets.connect(url) as ws:
+    """Print partials and finals until the session has ended. `STT_API_KEY` of the environment is the key, if any."""
+    key = os.environ.get("STT_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with websockets.connect(url, additional_headers=headers) as ws:
         await ws.send(json.dumps({"type": "start_session", "config": {"lang_code": "pt"}}))
         async for raw in ws:
             message = json.loads(raw)

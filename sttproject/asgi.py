@@ -9,9 +9,11 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
+from sttproject import daphne_guard  # noqa: E402
 from transcription import vad  # noqa: E402
 from transcription.routing import websocket_urlpatterns  # noqa: E402 - needs the app registry
 
+daphne_guard.install()
 vad.model()  # before the first client waits for it
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})

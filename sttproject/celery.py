@@ -28,7 +28,7 @@ def _configure(sender: Celery, **_: Any) -> None:
             "sep": ":",
             "priority_steps": list(jobs.PRIORITY_STEPS),
             "queue_order_strategy": "priority",
-            "visibility_timeout": 120,
+            "visibility_timeout": 60,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             "socket_timeout": 2.0,

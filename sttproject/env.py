@@ -6,6 +6,7 @@ at once. `docs/configuration.md` and `.env.example` are held to this file by a t
 
 import difflib
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,12 +99,25 @@ class Env(BaseSettings):
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
+    decode_timeout_s: float = Field(
+        60.0, gt=0, description="A worker that decodes one batch for longer exits, for another to be started (s)"
+    )
     result_timeout_s: float = Field(
         20.0, gt=0, description="A final not answered is sent again after (s), over its wait in the queue"
     )
     max_final_wait_s: float = Field(
         120.0, gt=0, le=240, description="A final not answered is given up, and the client told, after (s)"
     )
+
+    auth: Literal["off", "required"] = Field("off", description="Whether clients need an API key")
+    auth_query_token: bool = Field(False, description="Take keys from `?token=` too; proxies log URLs")
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        [], description="Origins of web pages that may connect besides the service's own host, comma-separated, or `*`"
+    )
+    status_token: str = Field("", description="Token that `/metrics` and `/health/status` want; empty: open")
+    https: bool = Field(False, description="A proxy in front does TLS: cookies are secure, HSTS is sent")
+    store_transcripts: bool = Field(True, description="Keep text and words in the audit records")
+    retention_days: int = Field(0, ge=0, le=36_500, description="Audit records older are purged (days; 0: kept)")
 
     database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
     secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
@@ -112,10 +126,17 @@ class Env(BaseSettings):
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        if not all(re.fullmatch(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^/\s]+", origin) for origin in value):
+            raise ValueError("expected origins such as https://app.example.com, or *")
+        return [origin.lower() for origin in value]
 
     @field_validator("language")
     @classmethod
@@ -197,15 +218,20 @@ def is_set(field: str) -> bool:
     return field in Env().model_fields_set
 
 
+CLIENT_VARIABLES = frozenset({"STT_API_KEY"})
+"""What clients read, and the service does not."""
+
+
 def misspelt() -> list[tuple[str, str | None]]:
     """`STT_` variables in the environment or `.env` that nothing reads, each with the name probably meant."""
     given = {*os.environ, *dotenv_values(ENV_FILE)}
-    unknown = sorted(name for name in given if name.startswith("STT_") and name not in variables())
+    known = CLIENT_VARIABLES.union(variables())
+    unknown = sorted(name for name in given if name.startswith("STT_") and name not in known)
     return [(name, next(iter(difflib.get_close_matches(name, variables(), 1)), None)) for name in unknown]
 
 
 def _describe(problem: Any) -> str:
     name = str(problem["loc"][0])
     field = variables().get(name, name)
-    shown = "***" if field in {"secret_key", "database_url", "redis_url"} else repr(problem["input"])
+    shown = "***" if field in {"secret_key", "database_url", "redis_url", "status_token"} else repr(problem["input"])
     return f"{variable(field)}={shown}: {problem['msg'].removeprefix('Value error, ')}"

@@ -28,11 +28,16 @@ EMBEDDED_PROFILE: dict[str, object] = {
     "compute_type": "int8",
     "max_estimated_server_total_ms": 6000.0,
     "result_timeout_s": 60.0,
+    "max_final_wait_s": 240.0,
 }
 """What a machine without CUDA gets where nothing else is set."""
 
 STOP_WITHIN_S = 3.5
 """For web and worker; Redis goes after them."""
+
+
+WORKED_S = 20.0
+"""A worker that ends sooner would end again."""
 
 
 class LaunchError(Exception):
@@ -198,12 +203,17 @@ def _answers(url: str) -> bool:
 
 
 def _watch(children: list[Child], say: Callable[[str], None]) -> int:
+    """Until something ends by itself: a worker that had been at work is started again, anything else is the end."""
     while True:
-        for child in children:
-            if child.returncode is not None:
-                say(f"\n{child.name} ended by itself (exit code {child.returncode}). Its last lines:")
-                say(child.last_lines() or "(none)")
+        for i, child in enumerate(children):
+            if child.returncode is None:
+                continue
+            say(f"\n{child.name} ended by itself (exit code {child.returncode}). Its last lines:")
+            say(child.last_lines() or "(none)")
+            if child.name != "worker" or time.monotonic() - child.started_at < WORKED_S:
                 return 1
+            say("Starting another …")
+            children[i] = child.again()
         time.sleep(0.2)
 
 
@@ -217,6 +227,7 @@ def _banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> st
 ────────────────────────────────────────────────────────────────────────
   Whisper STT is ready.{profile}
 
+  Page        http://{address}:{stt.port}/   (open it in a browser and talk)
   WebSocket   ws://{address}:{stt.port}/ws/stt   (listening on {stt.host})
   Status      http://{address}:{stt.port}/health/status
   Admin       http://{address}:{stt.port}/admin/   (first: python manage.py createsuperuser)

@@ -17,6 +17,8 @@ class Child:
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], stdin: str = "") -> None:
         self.name = name
+        self.started_at = time.monotonic()
+        self._argv, self._env, self._stdin = argv, env, stdin
         self._tail: deque[str] = deque(maxlen=LAST_LINES)
         # its own session: Ctrl-C in the terminal reaches the command alone, which stops its children in order
         self._process = subprocess.Popen(
@@ -32,6 +34,10 @@ class Child:
         self._process.stdin.close()
         self._reader = threading.Thread(target=self._pass_on, name=f"{name}-output", daemon=True)
         self._reader.start()
+
+    def again(self) -> "Child":
+        """The same once more."""
+        return Child(self.name, self._argv, self._env, self._stdin)
 
     @property
     def returncode(self) -> int | None:

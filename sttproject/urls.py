@@ -8,7 +8,7 @@ from transcription import views
 admin.site.site_header = admin.site.site_title = "Whisper STT"
 
 urlpatterns = [
-    path("", views.info),
+    path("", views.root),
     path("health/live", views.live),
     path("health/startup", views.startup),
     path("health/ready", views.ready),

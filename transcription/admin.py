@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from transcription import key_admin  # noqa: F401 - importing it registers it
 from transcription.models import Segment, Session
 
 

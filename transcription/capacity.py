@@ -28,6 +28,7 @@ from transcription.core.admission import (
     decide,
     max_sessions_reached,
     memory_full,
+    most_sessions,
     room,
     session_exists,
 )
@@ -41,8 +42,8 @@ logger = logging.getLogger(__name__)
 QUEUE_KEYS = [jobs.QUEUE, *(f"{jobs.QUEUE}:{step}" for step in jobs.PRIORITY_STEPS if step)]
 """Celery's sub-lists, one a priority bucket (kombu/transport/redis.py `_q_for_pri`); finals are in the first."""
 
-STARTING_MS = 2_000
-"""How long a session counts as one that has just started."""
+LOAD_ARGS = [round(cluster.STARTING_S * 1000), round(cluster.SETTLED_S * 1000), *QUEUE_KEYS]
+
 STEP_TTL_MS = 10_000
 """A step nobody confirms is forgotten."""
 PROBE_TIMEOUT_S = 1.0
@@ -50,10 +51,10 @@ PROBE_TIMEOUT_S = 1.0
 _ACQUIRE = """
 local time = redis.call('TIME')
 local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
-local id, owner, ttl, most, refused, room, key, key_most, starting_ms = unpack(ARGV)
+local id, owner, ttl, most, refused, room, asked_for, key, key_most, starting_ms, settled_ms = unpack(ARGV)
 local lease, key_sessions = 'stt:session:' .. id, 'stt:sessions:' .. key
 redis.call('ZREMRANGEBYSCORE', 'stt:sessions', '-inf', now)
-redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms)
+redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms - settled_ms)
 if key ~= '' then redis.call('ZREMRANGEBYSCORE', key_sessions, '-inf', now) end
 redis.call('HINCRBY', 'stt:counters', 'requests', 1)
 local answer = 'ok'
@@ -61,14 +62,15 @@ if redis.call('EXISTS', lease) == 1 then answer = 'exists'
 elseif refused == '1' then answer = 'refused'
 elseif redis.call('ZCARD', 'stt:sessions') >= tonumber(most) then answer = 'full'
 elseif key_most ~= '' and redis.call('ZCARD', key_sessions) >= tonumber(key_most) then answer = 'key full'
-elseif redis.call('ZCARD', 'stt:starting') >= tonumber(room) then answer = 'congested' end
+elseif redis.call('ZCARD', 'stt:sessions') >= tonumber(asked_for)
+  or redis.call('ZCOUNT', 'stt:starting', now_ms - starting_ms, '+inf') >= tonumber(room) then answer = 'congested' end
 if answer ~= 'ok' then
   redis.call('HINCRBY', 'stt:counters', 'rejected', 1)
   return answer
 end
 redis.call('SET', lease, owner, 'EX', ttl)
 redis.call('ZADD', 'stt:sessions', now + ttl, id)
-redis.call('ZADD', 'stt:starting', now_ms + starting_ms, id)
+redis.call('ZADD', 'stt:starting', now_ms, id)
 if key ~= '' then
   redis.call('ZADD', key_sessions, now + ttl, id)
   redis.call('EXPIRE', key_sessions, ttl)
@@ -106,10 +108,10 @@ _LOAD = """
 local time = redis.call('TIME')
 local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', 'stt:sessions', '-inf', now)
-redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms)
+redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms - ARGV[2])
 local waiting = {0, 0}
-for i, list in ipairs(ARGV) do
-  local kind = math.min(i, 2)
+for i = 3, #ARGV do
+  local kind, list = math.min(i - 2, 2), ARGV[i]
   waiting[kind] = waiting[kind] + redis.call('LLEN', list)
 end
 local running = {0, 0}
@@ -132,6 +134,7 @@ if type(info) == 'string' then
 end
 return {
   redis.call('ZCARD', 'stt:sessions'), redis.call('ZCARD', 'stt:starting'),
+  redis.call('ZCOUNT', 'stt:starting', now_ms - ARGV[1], '+inf'),
   waiting[1], waiting[2], running[1], running[2], counted[1] or 0, counted[2] or 0,
   shedding[1] or 0, now_ms - (shedding[2] or now_ms), tonumber(used), tonumber(most), beats,
 }
@@ -168,7 +171,7 @@ def probe_client() -> redis.Redis:
 
 def read_cluster(client: redis.Redis) -> Cluster:
     """Read it, for a page or a probe. Raises `redis.RedisError`."""
-    return _parse(client.eval(_LOAD, 0, *QUEUE_KEYS))
+    return _parse(client.eval(_LOAD, 0, *LOAD_ARGS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,8 @@ class Capacity:
         self._load = client.register_script(_LOAD)
         self._move = client.register_script(_MOVE)
         self._owned: dict[str, Place] = {}
+        self._leases = asyncio.Lock()
+        """A renewal on its way must not bring back what is given back meanwhile."""
         self._keeper: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._read_at = -READ_S
@@ -213,9 +218,9 @@ class Capacity:
         refusal = decide(replace(load, sessions=0, starting=0), self._limits)
         place = Place(owner, holder.key_id if holder else "")
         key_most = "" if holder is None or holder.max_sessions is None else holder.max_sessions
-        verdict = [int(refusal is not None), room(load, self._limits)]
+        verdict = [int(refusal is not None), room(load, self._limits), most_sessions(load, self._limits)]
         lease = [session_id, owner, LEASE_TTL_S, self._limits.max_sessions]
-        match await self._acquire(args=[*lease, *verdict, place.key_id, key_most, STARTING_MS]):
+        match await self._acquire(args=[*lease, *verdict, place.key_id, key_most, *LOAD_ARGS[:2]]):
             case b"exists":
                 return session_exists(session_id)
             case b"refused" if refusal:
@@ -237,7 +242,8 @@ class Capacity:
         if place is None:
             return
         try:
-            await self._release(args=[session_id, place.owner, place.key_id])
+            async with self._leases:
+                await self._release(args=[session_id, place.owner, place.key_id])
         except redis.RedisError as error:
             logger.warning("A place lapses by itself, Redis cannot be reached: %s", error)
 
@@ -250,7 +256,7 @@ class Capacity:
         return self.load
 
     async def _read(self) -> None:
-        load = _parse(await self._load(args=QUEUE_KEYS)).load
+        load = _parse(await self._load(args=LOAD_ARGS)).load
         pressure = shedding.pressure(load, self._limits)
         step = shedding.next_step(load.step, load.step_held_s, pressure)
         confirms = shedding.calls_for(step, pressure) and load.step_held_s > shedding.HOLD_S / 4
@@ -278,7 +284,7 @@ class Capacity:
                 reached = False
 
     async def _renew_all(self) -> None:
-        async with self._redis.pipeline(transaction=False) as pipe:
+        async with self._leases, self._redis.pipeline(transaction=False) as pipe:
             for session_id, place in self._owned.items():
                 await self._renew(args=[session_id, place.owner, LEASE_TTL_S, place.key_id], client=pipe)
             await pipe.execute()
@@ -286,12 +292,13 @@ class Capacity:
 
 def _parse(answer: Any) -> Cluster:
     *figures, beats = answer
-    sessions, starting, waiting_finals, waiting_partials, running_finals, running_partials = figures[:6]
-    requests, rejected, step, held_ms, used, most = map(int, figures[6:])
+    sessions, lately, starting, waiting_finals, waiting_partials, running_finals, running_partials = figures[:7]
+    requests, rejected, step, held_ms, used, most = map(int, figures[7:])
     workers = [cluster.heartbeat_decoder.decode(beat) for beat in beats]
     load = ClusterLoad(
         sessions=sessions,
         starting=starting,
+        settled=max(sessions - lately, 0),
         waiting_finals=waiting_finals,
         waiting_partials=waiting_partials,
         running_finals=running_finals,
@@ -302,7 +309,8 @@ def _parse(answer: Any) -> Cluster:
         max_batch=max((worker.max_batch for worker in workers), default=1),
         partial_cost=_mean_cost([worker.partial_cost for worker in workers]),
         final_cost=_mean_cost([worker.final_cost for worker in workers]),
-        handling_ms=_mean([worker.handling_ms for worker in workers]),
+        handling_ms=_mean([worker.handling_ms for worker in workers if worker.handling_ms]),
+        final_rate=sum(worker.final_rate for worker in workers),
         avg_partial_ms=_mean([worker.avg_partial_ms for worker in workers]),
         avg_final_ms=_mean([worker.avg_final_ms for worker in workers]),
         memory=used / most if most else 0.0,
@@ -319,7 +327,6 @@ def _mean(values: list[float]) -> float:
 def _mean_cost(costs: list[Cost]) -> Cost:
     return Cost(
         base_ms=_mean([cost.base_ms for cost in costs]),
-        request_ms=_mean([cost.request_ms for cost in costs]),
-        audio_ms=_mean([cost.audio_ms for cost in costs]),
+        request_ms=_mean([cost.each_ms for cost in costs]),
         audio_s=_mean([cost.audio_s for cost in costs]),
     )

@@ -1,5 +1,6 @@
 """Configuration that cannot be right, found by `manage.py check` before traffic does."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
@@ -79,8 +80,25 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def check_deployment(**_: Any) -> list[CheckMessage]:
     """What must not go to production."""
-    if settings.STT.secret_key == env.INSECURE_SECRET_KEY:
-        return [
-            Error("SECRET_KEY is the development one.", hint="Set SECRET_KEY to a long random string.", id="stt.E001")
-        ]
-    return []
+    return deployment_problems(settings.STT)
+
+
+def deployment_problems(stt: env.Env) -> list[CheckMessage]:
+    """What is wrong with a configuration in production."""
+    found: list[CheckMessage] = []
+    if stt.secret_key == env.INSECURE_SECRET_KEY:
+        hint = "Set SECRET_KEY to a long random string."
+        found.append(Error("SECRET_KEY is the development one.", hint=hint, id="stt.E001"))
+    if stt.auth == "off" and not stt.debug and not is_loopback(stt.host):
+        text = f"STT_AUTH is off, and STT_HOST={stt.host} can be reached from elsewhere: whoever reaches it may use it."
+        hint = "Set STT_AUTH=required and make keys with manage.py createapikey, or set STT_HOST=127.0.0.1."
+        found.append(Error(text, hint=hint, id="stt.E002"))
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

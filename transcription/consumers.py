@@ -16,25 +16,29 @@ from channels.layers import get_channel_layer
 
 from transcription import metrics, records, service
 from transcription.core import jobs, protocol
-from transcription.core.admission import Admitted
+from transcription.core.admission import Admission, Admitted
 from transcription.core.effects import (
     Admit,
     Close,
     CountSpeculation,
     DiscardAudio,
     Effect,
+    Inquire,
     Overtake,
     RecordClosed,
     RecordFailedSegment,
     RecordOpened,
     RecordSegment,
+    Resend,
     Send,
     StoreAudio,
     Submit,
 )
 from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.session import Session, State
-from transcription.outbox import Append, Delete, Mark
+from transcription.keys import Key
+from transcription.outbox import Append, Delete, Mark, Restore
+from transcription.recovery import Fates
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ HANDLERS = {
     "websocket.disconnect": "websocket_disconnect",
     jobs.MESSAGE_TYPE: "result",
     "session.tick": "tick",
+    "session.fates": "fates",
 }
 
 
@@ -54,19 +59,22 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As Channels does, with a third source of messages, time, and without two tasks a message."""
         self.scope, self.base_send = scope, send
+        self.holder: Key | None = scope.get("holder")
         self.service = service.current()
         self.session = Session(uuid.uuid4().hex, self.service.defaults, self.service.tools, time.monotonic())
         self.channel_layer = get_channel_layer()
         self._turn = asyncio.Lock()
         self._over = asyncio.Event()
+        self._fates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._gone = False
         self._talking = False
         self._counted = False
+        self._metered_ms = 0.0
         self._predicted: dict[str, tuple[float, float]] = {}
         try:
             self.channel_name = await self.channel_layer.new_channel()
             results = partial(self.channel_layer.receive, self.channel_name)
-            await self._serve(receive, results, _tick)
+            await self._serve(receive, results, self._fates.get, _tick)
         except asyncio.CancelledError:
             # the server stops, or the client has been gone for too long
             await self._run(self.session.fail())
@@ -125,29 +133,42 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 
     async def tick(self, message: dict[str, Any]) -> None:
         """Time passed."""
+        now = time.monotonic()
+        if self.holder:
+            self._meter(self.holder)
+            if refusal := self.service.keyring.verdict(self.holder):
+                await self._run(self.session.bar(refusal.code, refusal.message, now))
         load = self.service.capacity.load
         # while the outbox cannot hand jobs over none is lost: sending them again would not help
         backlog_s = math.inf if self.service.outbox.stuck else load.estimate_ms() / 1000
         await self._run(self.session.shed(load.step))
-        await self._run(self.session.tick(time.monotonic(), backlog_s))
+        await self._run(self.session.tick(now, backlog_s))
+
+    async def fates(self, message: dict[str, Any]) -> None:
+        """Finals that were asked after."""
+        fates, now = message["fates"], time.monotonic()
+        for result in fates.results:
+            await self._run(self.session.receive_result(result, now))
+        await self._run(self.session.receive_loss(fates.lost, now, worker_died=False))
+        await self._run(self.session.receive_loss(fates.died, now, worker_died=True))
+
+    def _hear_fates(self, fates: Fates) -> None:
+        self._fates.put_nowait({"type": "session.fates", "fates": fates})
 
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Send(message=message):
                     await self._send(message)
-                case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
-                    key = jobs.audio_key(self.session.uid, segment_id)
-                    self.service.outbox.put(Append(key, offset, pcm, self.session.audio_stored))
                 case Submit(job=job):
                     await self._submit(job)
-                case Overtake(segment_id=segment_id, number=number):
-                    self.service.outbox.put(Mark(jobs.overtaken_key(self.session.uid, segment_id), number))
+                case Inquire(job_ids=job_ids):
+                    if not self.service.outbox.stuck:  # else they may not have been sent yet
+                        self.service.recovery.ask(job_ids, self._hear_fates)
+                case StoreAudio() | Resend() | Overtake() | DiscardAudio():
+                    self._put(effect)
                 case CountSpeculation(hit=hit):
                     metrics.speculations_total.labels("hit" if hit else "miss").inc()
-                case DiscardAudio(segment_ids=segment_ids):
-                    keys = tuple(jobs.audio_key(self.session.uid, segment_id) for segment_id in segment_ids)
-                    self.service.outbox.put(Delete(keys))
                 case Admit(session_id=session_id):
                     await self._admit(session_id)
                 case RecordOpened() | RecordSegment() | RecordFailedSegment() | RecordClosed():
@@ -157,6 +178,22 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         if self.session.talking is not self._talking:
             self._talking = self.session.talking
             metrics.talkers_active.inc(1 if self._talking else -1)
+
+    def _put(self, effect: StoreAudio | Resend | Overtake | DiscardAudio) -> None:
+        """Hand over what is for Redis."""
+        uid, outbox = self.session.uid, self.service.outbox
+        match effect:
+            case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
+                whole = partial(self.session.audio_of, segment_id)
+                outbox.put(Append(jobs.audio_key(uid, segment_id), offset, pcm, whole, self.session.audio_stored))
+            case Resend(job=job, pcm=pcm):
+                metrics.jobs_total.labels(job.kind, "resent").inc()
+                outbox.put(Restore(job.audio_key, pcm))
+                outbox.put(job)
+            case Overtake(segment_id=segment_id, number=number):
+                outbox.put(Mark(jobs.overtaken_key(uid, segment_id), number))
+            case DiscardAudio(segment_ids=segment_ids):
+                outbox.put(Delete(tuple(jobs.audio_key(uid, segment_id) for segment_id in segment_ids)))
 
     async def _send(self, message: protocol.ServerMessage) -> None:
         match message:
@@ -186,7 +223,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self.service.outbox.put(job)
 
     async def _admit(self, session_id: str) -> None:
-        admission = await self.service.capacity.admit(session_id, self.session.uid, self.scope.get("holder"))
+        admission: Admission | None = await self.service.keyring.refusal(self.holder) if self.holder else None
+        if admission is None:
+            admission = await self.service.capacity.admit(session_id, self.session.uid, self.holder)
         metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
         if isinstance(admission, Admitted):
             await self.channel_layer.group_add(jobs.group_name(self.session.uid), self.channel_name)
@@ -200,16 +239,24 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         match effect:
             case RecordOpened():
                 client = (self.scope.get("client") or [""])[0]
-                submit(records.opened(uid, client, effect))
+                submit(records.opened(uid, client, self.holder, effect))
                 logger.info("session opened", extra={"action": "session_opened", "uid": uid})
             case RecordSegment() | RecordFailedSegment():
                 submit(records.segment(uid, effect))
             case RecordClosed(reason=reason):
                 submit(records.closed(uid, effect))
+                if self.holder:
+                    self._meter(self.holder)
                 metrics.sessions_total.labels(reason).inc()
                 metrics.audio_seconds_total.inc(effect.total_audio_ms / 1000)
                 logger.info("session closed: %s", reason, extra={"action": "session_closed", "uid": uid})
                 await self._leave()
+
+    def _meter(self, holder: Key) -> None:
+        """Put the audio accepted since the last time on the key's account."""
+        audio_ms = self.session.audio_ms
+        self.service.keyring.count(holder, audio_ms - self._metered_ms)
+        self._metered_ms = audio_ms
 
     async def _leave(self) -> None:
         """Give back the session's place; before `session_ended`, so that the client may use the name again."""

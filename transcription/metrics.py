@@ -19,6 +19,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 
 sessions_active = Gauge("stt_sessions_active", "Sessions of this process")
 talkers_active = Gauge("stt_talkers_active", "Sessions of this process with an utterance open")
 sessions_total = Counter("stt_sessions_total", "Sessions ended, by reason", ["reason"])
+handshakes_total = Counter("stt_handshakes_total", "WebSocket handshakes, by outcome", ["outcome"])
 admissions_total = Counter("stt_admissions_total", "Answers to start_session", ["outcome"])
 errors_total = Counter("stt_errors_total", "Error messages sent, by code", ["code"])
 audio_seconds_total = Counter("stt_audio_seconds_total", "Audio received")

@@ -1,6 +1,47 @@
-"""Audit records: what we keep of a session, not what we think with. `records.py` is their only writer."""
+"""Audit records: what we keep of a session, not what we think with; `records.py` is their only writer. And API keys."""
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils import timezone
+
+
+class ApiKey(models.Model):
+    """A client's right to connect. `keys.py` issues and finds them.
+
+    The key itself, `stt_<prefix>_<secret>`, is not kept: `digest` is its SHA-256. A slow, salted hash would protect
+    passwords, which people choose and repeat; a secret of 256 random bits cannot be guessed from a fast one, and a
+    handshake must cost next to nothing.
+    """
+
+    name = models.CharField(max_length=64, help_text="Whose key it is")
+    prefix = models.CharField(max_length=12, unique=True, editable=False, help_text="How the key begins, after stt_")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created = models.DateTimeField(editable=False)
+    expires = models.DateTimeField(null=True, blank=True, help_text="Never, when empty")
+    revoked = models.DateTimeField(null=True, editable=False)
+    last_used = models.DateTimeField(null=True, editable=False, help_text="To the minute")
+    max_sessions = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="At a time; no limit of its own when empty"
+    )
+    minutes_a_day = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Minutes of audio a day (UTC); no limit when empty",
+    )
+
+    class Meta:
+        ordering = ["name", "-created"]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} (stt_{self.prefix}_…)"
+
+    def clean(self) -> None:
+        """A new key must be good for a while."""
+        if self.pk is None and self.expires and self.expires <= timezone.now():
+            raise ValidationError({"expires": "Expected a time to come."})
 
 
 class Session(models.Model):
@@ -9,6 +50,8 @@ class Session(models.Model):
     uid = models.CharField(max_length=32, unique=True, help_text="The service's own name for it")
     session_id = models.CharField(max_length=128, db_index=True, help_text="The client's name for it")
     client = models.CharField(max_length=64, blank=True, help_text="Address the client connected from")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="sessions")
+    api_key_name = models.CharField(max_length=64, blank=True, help_text="The key's name, which outlives the key")
     language = models.CharField(max_length=8)
     sample_rate = models.PositiveIntegerField()
     config = models.JSONField(default=dict)

@@ -8,7 +8,7 @@ the sessions. Audio is written at its offset (SETRANGE), so writing it twice doe
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -34,8 +34,18 @@ class Append:
     offset: int
     """In samples."""
     pcm: bytes
+    whole: Callable[[], bytes]
+    """The segment's audio from its first sample on, should Redis have lost what it had of it."""
     stored: Callable[[int], None]
     """Called with the number of samples once they are in Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """All of a segment's audio, once more."""
+
+    key: str
+    pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class Delete:
     keys: tuple[str, ...]
 
 
-Item = Append | Mark | Delete | Job
+Item = Append | Restore | Mark | Delete | Job
 
 
 class Outbox:
@@ -102,17 +112,8 @@ class Outbox:
         writes = [item for item in batch if not isinstance(item, Job)]
         while writes:
             try:
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for item in writes:
-                        match item:
-                            case Append():
-                                pipe.setrange(item.key, item.offset * BYTES_PER_SAMPLE, item.pcm)
-                                pipe.expire(item.key, AUDIO_TTL_S)
-                            case Mark():
-                                pipe.set(item.key, item.number, ex=AUDIO_TTL_S)
-                            case Delete() if item.keys:
-                                pipe.delete(*item.keys)
-                    await pipe.execute()
+                holes = await self._write(writes)
+                await self._write([Restore(item.key, item.whole()) for item in holes])
                 self.stuck = False
                 break
             except redis.RedisError as error:
@@ -127,3 +128,23 @@ class Outbox:
             if isinstance(item, Append):
                 metrics.unstored_bytes.dec(len(item.pcm))
                 item.stored(len(item.pcm) // BYTES_PER_SAMPLE)
+
+    async def _write(self, items: Sequence[Item]) -> list[Append]:
+        """Write in one round trip; returns what was appended to buffers that Redis has lost the beginning of."""
+        appended: list[tuple[int, Append]] = []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for item in items:
+                match item:
+                    case Append():
+                        appended.append((len(pipe), item))
+                        pipe.strlen(item.key)
+                        pipe.setrange(item.key, item.offset * BYTES_PER_SAMPLE, item.pcm)
+                        pipe.expire(item.key, AUDIO_TTL_S)
+                    case Restore() if item.pcm:
+                        pipe.set(item.key, item.pcm, ex=AUDIO_TTL_S)
+                    case Mark():
+                        pipe.set(item.key, item.number, ex=AUDIO_TTL_S)
+                    case Delete() if item.keys:
+                        pipe.delete(*item.keys)
+            answers = await pipe.execute()
+        return [item for i, item in appended if answers[i] < item.offset * BYTES_PER_SAMPLE]

@@ -1,27 +1,31 @@
 """The only writer of the audit records: a bounded queue and one thread, off the audio path.
 
-The database may be slow or down; transcription goes on. Records that find the queue full, or cannot be written, are
-counted as lost.
+The database may be slow or down; transcription goes on. Records wait for it; those that find the queue full, or that it
+refuses, are counted as lost.
 """
 
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error, close_old_connections, connection
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from transcription import metrics
+from transcription.core.admission import Holder
 from transcription.core.effects import RecordClosed, RecordFailedSegment, RecordOpened, RecordSegment
-from transcription.models import Segment, Session
+from transcription.models import ApiKey, Segment, Session
 
 logger = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
+RETRY_S = 1.0
 
 Write = Callable[[], None]
 
@@ -53,20 +57,30 @@ class Recorder:
 
     def _run(self) -> None:
         while (write := self._queue.get()) is not None:
-            try:
-                close_old_connections()
-                write()
-            except (Error, ObjectDoesNotExist):
-                metrics.records_lost_total.inc()
-                logger.exception("An audit record could not be written")
+            self._write(write)
             metrics.records_pending.set(self._queue.qsize())
         connection.close()
 
+    def _write(self, write: Write) -> None:
+        while True:
+            try:
+                close_old_connections()
+                write()
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("Audit records wait, the database does not take them: %s", type(error).__name__)
+                time.sleep(RETRY_S)
+            except (Error, ObjectDoesNotExist):
+                metrics.records_lost_total.inc()
+                logger.exception("An audit record could not be written")
+                return
+            else:
+                return
 
-def opened(uid: str, client: str, record: RecordOpened) -> Write:
+
+def opened(uid: str, client: str, holder: Holder | None, record: RecordOpened) -> Write:
     """A session has begun."""
     started_at = datetime.now(UTC)
-    return lambda: _open(uid, client, record, started_at)
+    return lambda: _open(uid, client, holder, record, started_at)
 
 
 def segment(uid: str, record: RecordSegment | RecordFailedSegment) -> Write:
@@ -81,11 +95,13 @@ def closed(uid: str, record: RecordClosed) -> Write:
     return lambda: _close(uid, record, ended_at)
 
 
-def _open(uid: str, client: str, record: RecordOpened, started_at: datetime) -> None:
+def _open(uid: str, client: str, holder: Holder | None, record: RecordOpened, started_at: datetime) -> None:
     Session.objects.create(
         uid=uid,
         session_id=record.session_id,
         client=client,
+        api_key=ApiKey.objects.filter(pk=holder.key_id).first() if holder else None,  # it may be deleted already
+        api_key_name=holder.name if holder else "",
         language=record.config.language,
         sample_rate=record.config.sample_rate,
         config=asdict(record.config),
@@ -100,11 +116,11 @@ def _add_segment(uid: str, record: RecordSegment | RecordFailedSegment, created_
             fields = {
                 "start_ms": final.audio_start_ms,
                 "duration_ms": final.audio_duration_ms,
-                "text": final.text,
                 "confidence": final.confidence,
-                "words": msgspec.to_builtins(final.words),
                 "timing": msgspec.to_builtins(final.timing),
             }
+            if settings.STT.store_transcripts:
+                fields |= {"text": final.text, "words": msgspec.to_builtins(final.words)}
             segment_id = final.segment_id
         case RecordFailedSegment(segment_id=segment_id):
             fields = {"start_ms": record.start_ms, "duration_ms": record.duration_ms, "failure": record.reason}

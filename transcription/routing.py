@@ -3,6 +3,7 @@
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import re_path
 
+from transcription.auth import Gate
 from transcription.consumers import TranscriptionConsumer
 
 
@@ -15,6 +16,6 @@ class UnknownPath(AsyncWebsocketConsumer):
 
 
 websocket_urlpatterns = [
-    re_path(r"^ws/stt/?$", TranscriptionConsumer.as_asgi()),
+    re_path(r"^ws/stt/?$", Gate(TranscriptionConsumer.as_asgi())),
     re_path(r"", UnknownPath.as_asgi()),
 ]

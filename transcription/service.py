@@ -1,4 +1,4 @@
-"""What the sessions of a web process share: Redis, admission, the way to the workers, the records."""
+"""What the sessions of a web process share: Redis, admission, API keys, the way to the workers, the records."""
 
 import atexit
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from transcription import dispatch
 from transcription.capacity import Capacity
 from transcription.core.config import Limits, SessionConfig
 from transcription.core.session import Tools
+from transcription.keyring import Keyring
 from transcription.outbox import Outbox
 from transcription.records import Recorder
+from transcription.recovery import Recovery
 from transcription.resampling import StreamResampler
 from transcription.vad import SileroVad
 
@@ -29,8 +31,10 @@ class Service:
     limits: Limits
     tools: Tools
     capacity: Capacity
+    keyring: Keyring
     outbox: Outbox
     recorder: Recorder
+    recovery: Recovery
 
 
 @cache
@@ -52,6 +56,8 @@ def current() -> Service:
         limits=env.limits,
         tools=Tools(vad=SileroVad, resampler=StreamResampler),
         capacity=Capacity(client, env.limits),
+        keyring=Keyring(client),
         outbox=Outbox(client, dispatch.publish),
         recorder=recorder,
+        recovery=Recovery(client),
     )

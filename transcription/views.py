@@ -1,36 +1,80 @@
 """Service info, probes and metrics. Sync views: Django runs each in a thread, away from the sockets."""
 
 from collections.abc import Callable
+from functools import wraps
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
 from transcription.capacity import Cluster, probe_client, read_cluster
 from transcription.core.admission import decide
 from transcription.core.config import Limits
+from transcription.core.languages import LANGUAGES
 from transcription.core.load import estimated_max_concurrent
 
 VERSION = "0.1.0"
 
 
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def behind_token(view: View) -> View:
+    """With `STT_STATUS_TOKEN` set, a view answers those who send it as a bearer token, and others 401."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        wanted = f"Bearer {settings.STT.status_token}".encode()
+        given = request.headers.get("Authorization", "").encode()
+        if settings.STT.status_token and not constant_time_compare(given, wanted):
+            message = "Expected Authorization: Bearer <STT_STATUS_TOKEN>"
+            return JsonResponse({"error": message}, status=401, headers={"WWW-Authenticate": "Bearer"})
+        return view(request)
+
+    return guarded
+
+
 @require_safe
-def info(request: HttpRequest) -> JsonResponse:
+def root(request: HttpRequest) -> HttpResponse:
+    """The page for who asks for HTML before anything else, as browsers do; service info for everybody else."""
+    html = request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    response = page(request) if html else JsonResponse(info())
+    patch_vary_headers(response, ["Accept"])
+    return response
+
+
+def info() -> dict[str, object]:
     """What this is and where to look."""
-    return JsonResponse(
-        {
-            "service": "whisper-stt",
-            "version": VERSION,
-            "model": settings.STT.whisper_model,
-            "language": settings.STT.language,
-            "websocket": "/ws/stt",
-            "health": ["/health/live", "/health/startup", "/health/ready", "/health/status"],
-            "metrics": "/metrics",
-        }
+    return {
+        "service": "whisper-stt",
+        "version": VERSION,
+        "model": settings.STT.whisper_model,
+        "language": settings.STT.language,
+        "websocket": "/ws/stt",
+        "health": ["/health/live", "/health/startup", "/health/ready", "/health/status"],
+        "metrics": "/metrics",
+        "auth": getattr(settings.STT, "auth", "off"),
+    }
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """The page to try the service on. It may load and reach nothing but this service."""
+    shown = info() | {"session": settings.STT.session, "languages": sorted(LANGUAGES)}
+    response = render(request, "transcription/page.html", shown)
+    # browsers differ in whether 'self' covers the WebSocket of the same host
+    sockets = " ".join(f"{scheme}://{request.get_host()}" for scheme in ("ws", "wss"))
+    response["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self' {sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+    response["Permissions-Policy"] = "microphone=(self)"
+    return response
 
 
 @require_safe
@@ -52,6 +96,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+@behind_token
 def status(request: HttpRequest) -> JsonResponse:
     """The cluster at this moment; 503 when Redis cannot be reached."""
     try:
@@ -62,6 +107,7 @@ def status(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+@behind_token
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus exposition of this process, the cluster and its workers."""
     return ExportToDjangoView(request)

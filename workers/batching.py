@@ -51,6 +51,8 @@ class Batcher:
         self._waiting: list[Ticket] = []
         self._changed = threading.Condition()
         self._closed = False
+        self._busy_since: dict[str, float] = {}
+        """When each lane that decodes began to."""
         self._threads = [threading.Thread(target=self._run, name=f"lane-{i}", daemon=True) for i in range(lanes)]
         for thread in self._threads:
             thread.start()
@@ -62,6 +64,10 @@ class Batcher:
             self._waiting.append(ticket)
             self._changed.notify()
         return ticket.answer
+
+    def busy_s(self) -> float:
+        """How long the longest decode has been going on; 0 when there is none."""
+        return time.perf_counter() - min(self._busy_since.copy().values(), default=time.perf_counter())
 
     def close(self) -> None:
         """Stop after the batches in hand."""
@@ -80,7 +86,10 @@ class Batcher:
                     return
                 batch = pick(self._waiting, self._max_batch)
                 self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
+            lane = threading.current_thread().name
+            self._busy_since[lane] = time.perf_counter()
             self._answer(batch)
+            del self._busy_since[lane]
 
     def _answer(self, batch: list[Ticket]) -> None:
         started = time.perf_counter()

@@ -6,6 +6,7 @@ pool would fork a CUDA context, see docs/decisions.md).
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -31,6 +32,9 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[2])
 """
 
+STUCK_EXIT = 70
+"""Exit status of a worker whose model hangs (sysexits.h EX_SOFTWARE)."""
+
 _worker: Worker | None = None
 _stop = threading.Event()
 
@@ -54,7 +58,7 @@ def start(**_: Any) -> None:
     try:
         lanes = stt.lanes or (os.cpu_count() or 1 if stt.device == "cpu" else 1)
         engine = _engine(lanes)
-        _worker = Worker(engine, client, lanes)
+        _worker = Worker(engine, client, worker_id(), lanes)
         _worker.warm_up(stt.language, stt.beam_size)
     except (EngineError, ModelUnavailable) as error:
         raise SystemExit(str(error)) from None
@@ -67,6 +71,11 @@ def start(**_: Any) -> None:
 def retire(**_: Any) -> None:
     """Stop being counted on; jobs in hand are finished."""
     _stop.set()
+
+
+def worker_id() -> str:
+    """A name that no worker had before, not even this container's last one: claims go by it."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def _engine(lanes: int) -> Engine:
@@ -85,11 +94,15 @@ def _engine(lanes: int) -> Engine:
 
 def _beat(worker: Worker, client: redis.Redis) -> None:
     stt = settings.STT
-    worker_id = f"{socket.gethostname()}-{os.getpid()}"
     announce, ttl_ms = client.register_script(_ANNOUNCE), round(HEARTBEAT_TTL_S * 1000)
     while not _stop.is_set():
+        if (stuck_s := worker.stuck_s()) > stt.decode_timeout_s:
+            # a thread in the model cannot be stopped; whoever started this process starts another
+            logger.critical("A decode has taken %.0f s, the worker gives up", stuck_s)
+            logging.shutdown()
+            os._exit(STUCK_EXIT)
         beat = Heartbeat(
-            worker_id=worker_id,
+            worker_id=worker.worker_id,
             model=stt.whisper_model,
             device=worker.engine.device,
             compute_type=worker.engine.compute_type,
@@ -101,14 +114,15 @@ def _beat(worker: Worker, client: redis.Redis) -> None:
             partial_cost=worker.costs[Kind.PARTIAL].cost(),
             final_cost=worker.costs[Kind.FINAL].cost(),
             handling_ms=worker.handling_ms.value,
+            final_rate=worker.finals.at(time.perf_counter()),
             metrics=metrics.exposition(),
         )
         try:
-            announce([worker_key(worker_id), WORKERS_KEY], [msgspec.json.encode(beat), worker_id, ttl_ms])
+            announce([worker_key(worker.worker_id), WORKERS_KEY], [msgspec.json.encode(beat), worker.worker_id, ttl_ms])
         except redis.RedisError as error:
             logger.warning("Heartbeat cannot reach Redis: %s", error)
         _stop.wait(HEARTBEAT_S)
     try:
-        client.delete(worker_key(worker_id))
+        client.delete(worker_key(worker.worker_id))
     except redis.RedisError as error:
         logger.warning("The heartbeat lapses by itself, Redis cannot be reached: %s", error)

@@ -4,6 +4,7 @@ The line is least squares over a window that forgets (weights fall by `FORGET` a
 cannot tell what another size would cost; until others are seen an assumption, weighing half a batch, decides that.
 """
 
+import math
 import threading
 
 import numpy as np
@@ -27,6 +28,23 @@ class Average:
     def add(self, value: float, weight: float = SMOOTHING) -> None:
         """Let a value in."""
         self.value += (weight if self.value else 1.0) * (value - self.value)
+
+
+class Rate:
+    """Events a second, those of `window_s` ago weighing a third."""
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._rate = 0.0
+        self._at = 0.0
+
+    def add(self, now: float) -> None:
+        """Something happened."""
+        self._rate, self._at = self.at(now) + 1 / self._window_s, now
+
+    def at(self, now: float) -> float:
+        """The rate now."""
+        return self._rate * math.exp((self._at - now) / self._window_s)
 
 
 class CostFit:

@@ -7,11 +7,12 @@ import numpy as np
 import redis
 
 from transcription.core.audio import BYTES_PER_SAMPLE
+from transcription.core.cluster import SETTLED_S
 from transcription.core.config import SAMPLE_RATE
-from transcription.core.jobs import Failure, Job, Kind, Result, Transcript
+from transcription.core.jobs import AUDIO_TTL_S, Failure, Job, Kind, Result, Transcript, claim_key
 from workers import metrics
 from workers.batching import Batcher, Decoded
-from workers.costs import Average, CostFit
+from workers.costs import Average, CostFit, Rate
 from workers.engine import Engine, EngineError
 from workers.publish import Publisher
 
@@ -25,13 +26,15 @@ class Overtaken(Exception):
 class Worker:
     """Does jobs; `do` is called from Celery's threads, several at a time."""
 
-    def __init__(self, engine: Engine, client: redis.Redis, lanes: int = 1) -> None:
+    def __init__(self, engine: Engine, client: redis.Redis, worker_id: str, lanes: int = 1) -> None:
         self.engine = engine
+        self.worker_id = worker_id
         self.lanes = lanes
         self.costs = {Kind.PARTIAL: CostFit(), Kind.FINAL: CostFit()}
         """What decodes cost the model, by kind."""
         self.handling_ms = Average()
         """What a final takes besides waiting and the model."""
+        self.finals = Rate(SETTLED_S)
         self._redis = client
         self._batcher = Batcher(engine.decode, engine.max_batch, lanes)
         self._publisher = Publisher(client)
@@ -47,6 +50,7 @@ class Worker:
                 answered = time.perf_counter()
                 self._publisher.send(job, result)
                 if job.kind is Kind.FINAL and isinstance(result, Transcript):
+                    self.finals.add(answered)
                     sent_ms = (time.perf_counter() - answered) * 1000
                     self.handling_ms.add(result.preprocess_ms + result.postprocess_ms + sent_ms)
             except Overtaken:
@@ -66,7 +70,7 @@ class Worker:
         audio, audio_end = self._fetch(job)
         metrics.fetch_seconds.observe(time.perf_counter() - started)
         if audio is None:
-            return _failure(job, "The segment's audio is gone", retryable=False)
+            return _failure(job, "The segment's audio is gone", retryable=True)
         try:
             request = self.engine.prepare(job, audio)
             prepared = time.perf_counter()
@@ -124,6 +128,10 @@ class Worker:
             decoded = self._batcher.submit(self.engine.prepare(job, noise)).result()
             self.costs[kind].add(decoded.decode_s * 1000, 1, noise.size / SAMPLE_RATE)
 
+    def stuck_s(self) -> float:
+        """How long the longest decode has been going on."""
+        return self._batcher.busy_s()
+
     def close(self) -> None:
         """Stop after the batch in hand."""
         self._batcher.close()
@@ -131,13 +139,17 @@ class Worker:
     def _fetch(self, job: Job) -> tuple[np.ndarray | None, int]:
         """The job's samples (float32, -1 to 1) and the position after the last; `None` when they are not there.
 
-        Raises `Overtaken`.
+        A final is claimed with it, so that it is missed if this process dies. Raises `Overtaken`.
         """
         last = -1 if job.end is None else job.end * BYTES_PER_SAMPLE - 1
         pipe = self._redis.pipeline(transaction=False)
         pipe.getrange(job.audio_key, job.start * BYTES_PER_SAMPLE, last)
         pipe.get(job.overtaken_key)
-        pcm, overtaken = pipe.execute()
+        if job.kind is Kind.FINAL:
+            pipe.set(claim_key(job.job_id), self.worker_id, ex=AUDIO_TTL_S)
+        pcm, overtaken, *_ = pipe.execute(raise_on_error=False)  # a full Redis takes no claims
+        if isinstance(pcm, redis.RedisError):
+            raise pcm
         if job.kind is Kind.PARTIAL and int(overtaken or 0) >= job.number:
             raise Overtaken
         end = job.start + len(pcm) // BYTES_PER_SAMPLE

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
@@ -33,7 +34,22 @@ STATUS = {
     "MAX_SESSIONS_REACHED": 429,
     "QUEUE_FULL": 429,
     "QUEUE_CONGESTION": 503,
+    "UNAUTHORIZED": 401,
+    "QUOTA_EXCEEDED": 403,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A service, and the key to it, which no text of ours shows."""
+
+    url: str
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the handshake."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
 class Connection:
@@ -149,11 +165,11 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    http: aiohttp.ClientSession, url: str, config: dict[str, Any], timeout_s: float
+    http: aiohttp.ClientSession, server: Server, config: dict[str, Any], timeout_s: float
 ) -> AsyncIterator[Connection]:
     """A connection with a started session; `timeout_s` bounds the way there. The socket is closed on the way out."""
     deadline = asyncio.get_running_loop().time() + timeout_s
-    connection = Connection(await _within(deadline, _open(http, url)), config)
+    connection = Connection(await _within(deadline, _open(http, server)), config)
     try:
         await _within(deadline, connection.start())
         yield connection
@@ -177,13 +193,14 @@ async def _within(deadline: float, step: Awaitable[T]) -> T:
         raise APIConnectionError("Cannot connect to the service") from error
 
 
-async def _open(http: aiohttp.ClientSession, url: str) -> aiohttp.ClientWebSocketResponse:
+async def _open(http: aiohttp.ClientSession, server: Server) -> aiohttp.ClientWebSocketResponse:
     try:
         timeout = aiohttp.ClientWSTimeout(ws_close=CLOSE_S)
-        return await http.ws_connect(url, heartbeat=HEARTBEAT_S, timeout=timeout)
+        return await http.ws_connect(server.url, headers=server.headers, heartbeat=HEARTBEAT_S, timeout=timeout)
     except aiohttp.WSServerHandshakeError as error:
-        # Its cause holds the request's headers, which may hold a secret.
-        raise error_from_http(error.message, status=error.status) from None
+        refused = error_from_http(error.message, status=error.status)
+    # Out here, because aiohttp's error holds the request's headers: ours is not to have it for a context.
+    raise refused
 
 
 def _decoded(text: str) -> Message:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import time
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -17,7 +18,7 @@ from livekit.agents.utils import AudioBuffer
 from clients.livekit_plugin import _wire
 from clients.livekit_plugin._audio import Backlog, chunks, mono
 from clients.livekit_plugin._events import Events
-from clients.livekit_plugin._wire import Connection, Message, retry_after_s
+from clients.livekit_plugin._wire import Connection, Message, Server, retry_after_s
 
 Dialler = Callable[[], AbstractAsyncContextManager[Connection]]
 
@@ -29,6 +30,7 @@ class WhisperSTT(stt.STT[Any]):
         self,
         service_url: str = "ws://localhost:8000/ws/stt",
         *,
+        api_key: str | None = None,
         language: str = "pt",
         sample_rate: int = 16_000,
         vad_threshold: float | None = None,
@@ -36,7 +38,10 @@ class WhisperSTT(stt.STT[Any]):
         word_timestamps: bool = True,
         http_session: aiohttp.ClientSession | None = None,
     ) -> None:
-        """`vad_threshold` is the service's own when left out. A `http_session` given stays the caller's to close."""
+        """`api_key` is `STT_API_KEY` of the environment, `vad_threshold` the service's own when left out.
+
+        A `http_session` given stays the caller's to close.
+        """
         super().__init__(
             capabilities=stt.STTCapabilities(
                 streaming=True,
@@ -44,7 +49,7 @@ class WhisperSTT(stt.STT[Any]):
                 aligned_transcript="word" if word_timestamps else "chunk",
             )
         )
-        self._service_url = service_url
+        self._server = Server(service_url, os.environ.get("STT_API_KEY", "") if api_key is None else api_key)
         self._language = LanguageCode(language)
         self._sample_rate = sample_rate
         self._config: dict[str, Any] = {
@@ -119,7 +124,7 @@ class WhisperSTT(stt.STT[Any]):
     def _dialler(self, language: LanguageCode, conn_options: APIConnectOptions, *, partials: bool) -> Dialler:
         http = self._http_session or utils.http_context.http_session()
         config = {**self._config, "lang_code": language.language, "partial_results": partials}
-        return functools.partial(_wire.connect, http, self._service_url, config, conn_options.timeout)
+        return functools.partial(_wire.connect, http, self._server, config, conn_options.timeout)
 
 
 class WhisperStream(stt.RecognizeStream):

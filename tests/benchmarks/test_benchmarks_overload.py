@@ -10,7 +10,16 @@ from benchmarks.overload import Look, Overload, Refused, Visit, phases, presence
 from benchmarks.reporting import overload_markdown
 
 PLAN = phases(2, 20.0)
-NAMES = ["to capacity", "at capacity", "to 3 ×", "at 3 ×", "back to capacity", "at capacity again", "down to one"]
+NAMES = [
+    "to capacity",
+    "at capacity",
+    "to 3 ×",
+    "at 3 ×",
+    "back to capacity",
+    "at capacity again",
+    "down to one",
+    "at one",
+]
 
 
 def talkers_at(second: float) -> int:
@@ -22,11 +31,12 @@ def test_the_plan_goes_up_and_comes_back() -> None:
     """Without a gap."""
     assert [phase.name for phase in PLAN] == NAMES
     assert all(phase.ends_s == following.begins_s for phase, following in itertools.pairwise(PLAN))
-    assert PLAN[-1].ends_s == 100.0
+    assert PLAN[-1].ends_s == 110.0
 
 
 @pytest.mark.parametrize(
-    ("second", "talkers"), [(0, 1), (10, 2), (29.9, 2), (40, 6), (59.9, 6), (70, 2), (89.9, 2), (99.9, 2)]
+    ("second", "talkers"),
+    [(0, 1), (10, 2), (29.9, 2), (40, 6), (59.9, 6), (70, 2), (89.9, 2), (99.9, 2), (100, 1), (109.9, 1)],
 )
 def test_talkers_come_and_go_by_the_plan(second: float, talkers: int) -> None:
     """Evenly in the ramps, the same number in the holds."""

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+import traceback
 
 import aiohttp
 import pytest
@@ -21,6 +22,8 @@ from clients.livekit_plugin import WhisperSTT, _audio, _wire
         ("MAX_SESSIONS_REACHED", 429, True),
         ("QUEUE_FULL", 429, True),
         ("QUEUE_CONGESTION", 503, True),
+        ("UNAUTHORIZED", 401, False),
+        ("QUOTA_EXCEEDED", 403, False),
         ("INTERNAL_ERROR", 500, True),
     ],
 )
@@ -66,6 +69,28 @@ async def test_handshake_status(service: ScriptedService, whisper: WhisperSTT) -
     with pytest.raises(APIStatusError) as caught:
         await transcribe(whisper, frames(noise(1)), OFTEN)
     assert (caught.value.status_code, service.handshakes) == (403, 1)
+
+
+async def test_the_api_key_is_sent_and_never_told(
+    service: ScriptedService, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the argument or the environment; a refusal has it in none of its exceptions, causes and contexts."""
+    monkeypatch.setenv("STT_API_KEY", "stt_from_the_environment")
+    for options, key in (({"api_key": "stt_given"}, "stt_given"), ({}, "stt_from_the_environment")):
+        service.scripts, service.statuses = [one_utterance()], []
+        whisper = WhisperSTT(service.url, http_session=http, **options)
+        await transcribe(whisper, frames(noise(1)))
+        assert service.peers[-1].ws.request.headers["Authorization"] == f"Bearer {key}"
+        service.statuses = [401]
+        with pytest.raises(APIStatusError) as caught:
+            await transcribe(whisper, frames(noise(0.1)))
+        told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=False).format())
+        error: BaseException | None = caught.value
+        while error:
+            told += repr(error) + str(error)
+            error = error.__cause__ or error.__context__
+        assert caught.value.status_code == 401
+        assert key not in told + repr(whisper) + repr(whisper._server)
 
 
 async def test_nobody_listens(http: aiohttp.ClientSession) -> None:

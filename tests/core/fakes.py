@@ -7,7 +7,7 @@ import numpy as np
 
 from transcription.core.admission import Admitted
 from transcription.core.config import SessionConfig, VadConfig
-from transcription.core.effects import Effect, Send, StoreAudio, Submit
+from transcription.core.effects import Effect, Resend, Send, StoreAudio, Submit
 from transcription.core.endpointing import WINDOW
 from transcription.core.jobs import Job, Kind, Transcript
 from transcription.core.protocol import ServerMessage
@@ -58,6 +58,7 @@ class Talk:
         self.sent: list[ServerMessage] = []
         self.jobs: list[Job] = []
         self.stored: list[StoreAudio] = []
+        self.resent: list[Resend] = []
 
     def take(self, effects: list[Effect]) -> list[Effect]:
         for effect in effects:
@@ -66,6 +67,9 @@ class Talk:
                     self.sent.append(message)
                 case Submit(job=job):
                     self.jobs.append(job)
+                case Resend(job=job):
+                    self.jobs.append(job)
+                    self.resent.append(effect)
                 case StoreAudio():
                     self.stored.append(effect)
                     if self.redis_up:

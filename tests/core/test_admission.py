@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from transcription.core.admission import decide, room
+from transcription.core.admission import decide, most_sessions, room
 from transcription.core.cluster import Cost
 from transcription.core.config import Limits
 from transcription.core.load import ClusterLoad, estimated_max_concurrent
@@ -76,6 +76,28 @@ def test_decide(load: ClusterLoad, refused: str | None) -> None:
 
     assert (f"{refusal.code}: {refusal.message}" if refusal else None) == refused
     assert refusal is None or refusal.retry_after_ms
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        (ONE, 100),  # nothing is known of anybody
+        (replace(ONE, sessions=2, settled=2, final_rate=0.0), 100),
+        (replace(ONE, sessions=2, settled=2, final_rate=0.4), 33),  # 0.2 a second each, 100 ms each: up to 0.66
+        (replace(TWO, sessions=2, settled=2, final_rate=0.4), 82),
+        (replace(ONE, sessions=9, settled=2, final_rate=9.0), 1),
+        (replace(ONE, sessions=9, settled=2, final_rate=9.0, final_cost=Cost(base_ms=100, audio_s=5)), 33),  # no faster
+    ],
+)
+def test_so_many_may_be_inside(load: ClusterLoad, expected: int) -> None:
+    """By what those inside ask for."""
+    most = most_sessions(load, LIMITS)
+    inside = replace(load, sessions=most)
+
+    assert most == expected
+    assert inside.tail_ms(10_000) <= 60_000, "a wait without end is a number still"
+    assert most == 100 or "exceeds 500 ms" in decide(inside, LIMITS).message
+    assert most == 1 or decide(replace(inside, sessions=most - 1), LIMITS) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from transcription.core.effects import (
     Admit,
     Close,
     DiscardAudio,
+    Inquire,
     Overtake,
     RecordClosed,
     RecordFailedSegment,
@@ -25,6 +26,7 @@ from transcription.core.protocol import (
     ErrorCode,
     FinalTranscript,
     PartialTranscript,
+    Status,
     Word,
 )
 from transcription.core.session import State
@@ -515,6 +517,34 @@ def test_a_fault_ends_the_session_without_details(talk: Talk) -> None:
     assert talk.session.fail() == []
 
 
+def test_a_holder_that_may_not_go_on_is_told_and_what_it_said_is_answered(talk: Talk) -> None:
+    """The error first, then the open speech's final, session_ended with reason error, close 1008."""
+    talk.windows(6, speaking=True)
+    talk.take(talk.session.bar(ErrorCode.QUOTA_EXCEEDED, "spent", talk.now))
+    told = talk.sent[-2:]
+    heard = talk.session.audio_ms
+    talk.windows(3, speaking=True)
+    before = len(talk.sent)
+    effects = talk.take(talk.session.receive_result(transcript(talk.final()), talk.now))
+
+    assert (told[0].code, told[0].session_id, told[0].segment_id) == (ErrorCode.QUOTA_EXCEEDED, "s", None)
+    assert talk.session.audio_ms == heard, "nothing more is heard"
+    assert [message.__struct_config__.tag for message in talk.sent[before:]] == ["final_transcript", "session_ended"]
+    assert talk.sent[-1].reason is EndReason.ERROR
+    assert effects[-1] == Close(CloseCode.POLICY_VIOLATION)
+    assert talk.session.bar(ErrorCode.QUOTA_EXCEEDED, "spent", talk.now) == []
+
+
+def test_a_holder_that_may_not_go_on_cannot_start() -> None:
+    """Before a session there is nothing to wait for."""
+    talk = Talk()
+    effects = talk.take(talk.session.bar(ErrorCode.UNAUTHORIZED, "revoked", talk.now))
+    talk.text('{"type": "start_session"}')
+
+    assert [message.code for message in talk.sent] == [ErrorCode.UNAUTHORIZED]
+    assert effects[-1] == Close(CloseCode.POLICY_VIOLATION)
+
+
 def test_nothing_follows_session_ended(talk: Talk) -> None:
     """Whatever happens after the end is ignored."""
     talk.text('{"type": "cancel"}')
@@ -526,3 +556,115 @@ def test_nothing_follows_session_ended(talk: Talk) -> None:
     talk.take(talk.session.disconnect(talk.now))
 
     assert len(talk.sent) == before
+
+
+def test_a_step_makes_partials_rarer_and_is_told_once(talk: Talk) -> None:
+    """Twice the interval; the same step again says nothing."""
+    talk.take(talk.session.shed(1))
+    talk.take(talk.session.shed(1))
+    talk.windows(6, speaking=True)
+    early = list(talk.jobs)
+    talk.windows(3, speaking=True)
+
+    assert [m for m in talk.sent if isinstance(m, Status)] == [
+        Status(session_id="s", step=1, partials=True, partial_interval_ms=200)
+    ]
+    assert not early
+    assert [job.kind for job in talk.jobs] == [Kind.PARTIAL]
+
+
+def test_a_step_reaches_an_open_utterance(talk: Talk) -> None:
+    """No partial more, a small beam for its final; back at step 0 the next one gets all again."""
+    talk.windows(10, speaking=True)
+    talk.answer(talk.jobs[-1])
+    asked = len(talk.jobs)
+    talk.take(talk.session.shed(4))
+    talk.windows(8, speaking=True)
+    assert len(talk.jobs) == asked
+    talk.windows(3, speaking=False)
+    small = talk.final()
+    talk.take(talk.session.shed(0))
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+
+    assert (small.beam_size, talk.final().beam_size) == (1, FAST.beam_size)
+    assert [m.partials for m in talk.sent if isinstance(m, Status)] == [False, True]
+
+
+def test_a_session_is_told_nothing_before_it_is_open() -> None:
+    """Nor after its end."""
+    talk = Talk()
+    assert talk.session.shed(3) == []
+    talk.start()
+    talk.text('{"type": "cancel"}')
+
+    assert talk.session.shed(3) == []
+
+
+def test_a_final_that_waits_too_long_is_given_up_as_queue_full() -> None:
+    """Its turn never came: told and recorded; its late answer is ignored."""
+    talk = Talk(replace(FAST, max_final_wait_s=12.0))
+    talk.start()
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    asked = len(talk.jobs)
+    talk.now += 11
+    talk.take(talk.session.tick(talk.now, backlog_s=9.0))
+    assert len(talk.jobs) == asked, "what has to wait is not lost, and not sent again"
+    talk.now += 1
+    effects = talk.take(talk.session.tick(talk.now, backlog_s=9.0))
+    error = talk.sent[-1]
+    talk.answer(talk.final())
+
+    assert isinstance(error, Error)
+    assert (error.code, error.segment_id) == (ErrorCode.QUEUE_FULL, "seg-0001")
+    (failed,) = (effect for effect in effects if isinstance(effect, RecordFailedSegment))
+    assert failed.reason == error.message == "Queue full: no worker got to this segment within 12 s"
+    assert talk.sent[-1] is error
+
+
+def test_a_lost_final_is_sent_again_after_its_wait(talk: Talk) -> None:
+    """The queue's length is allowed for, then it counts as lost."""
+    talk.windows(5, speaking=True)
+    talk.windows(3, speaking=False)
+    final = talk.final()
+    talk.now += 6
+    talk.take(talk.session.tick(talk.now, backlog_s=3.0))
+    before = talk.jobs.count(final)
+    talk.now += 3
+    talk.take(talk.session.tick(talk.now, backlog_s=3.0))
+
+    assert (before, talk.jobs.count(final)) == (1, 2)
+
+
+def test_a_final_not_answered_is_asked_after_and_sent_again_with_its_audio(talk: Talk) -> None:
+    """Whoever lost the job may have lost the audio too."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    job = talk.final()
+    talk.now += 1.6
+    inquiry = talk.take(talk.session.tick(talk.now))
+    unanswered = talk.take(talk.session.tick(talk.now + 1.0))
+    talk.take(talk.session.receive_loss({job.job_id}, talk.now, worker_died=False))
+
+    assert inquiry == [Inquire((job.job_id,))]
+    assert unanswered == [], "asked not every tick"
+    assert [resent.job for resent in talk.resent] == [job]
+    assert talk.resent[0].pcm == b"".join(stored.pcm for stored in talk.stored) == talk.session.audio_of("seg-0001")
+    talk.answer(job)
+    assert talk.session.audio_of("seg-0001") == b""
+    assert talk.kinds()[-1] == "final_transcript"
+
+
+def test_a_segment_that_kills_workers_is_given_up_after_three(talk: Talk) -> None:
+    """A job that merely got lost is not counted against it."""
+    talk.windows(5, speaking=True)
+    talk.windows(5, speaking=False)
+    job = talk.final()
+    for died in (False, True, False, True, False, True):
+        talk.take(talk.session.receive_loss({job.job_id, "another's"}, talk.now, worker_died=died))
+
+    assert len(talk.resent) == 5
+    assert (talk.sent[-1].code, talk.sent[-1].segment_id) == (ErrorCode.INFERENCE_ERROR, "seg-0001")
+    assert talk.sent[-1].message == "3 workers failed on this segment"
+    assert talk.session.audio_of("seg-0001") == b""

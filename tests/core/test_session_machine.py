@@ -140,10 +140,23 @@ class SessionMachine(RuleBasedStateMachine):
         if how != "retry":
             self.answered.append(job)
 
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data(), died=st.booleans())
+    def loss(self, data: st.DataObject, died: bool) -> None:
+        """Nobody has a job any more."""
+        job = data.draw(st.sampled_from(self.waiting()))
+        self.take(self.talk.session.receive_loss({job.job_id}, self.talk.now, worker_died=died))
+
     @rule(seconds=st.sampled_from([0.1] * 6 + [1.0, 6.0, 61.0]))
     def time(self, seconds: float) -> None:
         self.talk.now += seconds
         self.take(self.talk.session.tick(self.talk.now))
+
+    @rule(step=st.integers(0, 5))
+    def shed(self, step: int) -> None:
+        before = len(self.talk.sent)
+        self.take(self.talk.session.shed(step))
+        assert len(self.talk.sent) - before <= 1
 
     @rule()
     def redis_returns(self) -> None:
@@ -156,6 +169,11 @@ class SessionMachine(RuleBasedStateMachine):
     def fault(self) -> None:
         if self.accepted > 20_000:  # late, or most runs would end here
             self.take(self.talk.session.fail())
+
+    @rule()
+    def bar(self) -> None:
+        if self.accepted > 20_000:
+            self.take(self.talk.session.bar(ErrorCode.UNAUTHORIZED, "revoked", self.talk.now))
 
     @rule()
     def disconnect(self) -> None:
@@ -184,6 +202,15 @@ class SessionMachine(RuleBasedStateMachine):
                 if not self.vad:
                     assert start == self.covered_before(segment_id, ends)
         assert position <= self.accepted
+
+    @invariant()
+    def what_is_sent_again_is_whole(self) -> None:
+        """A final that is sent again brings all audio its job asks for, as it was stored."""
+        for effect in self.talk.resent:
+            stored = b"".join(e.pcm for e in self.talk.stored if e.segment_id == effect.job.segment_id)
+            assert effect.pcm == stored
+            assert effect.job.end is not None and len(effect.pcm) >= 2 * effect.job.end
+        self.talk.resent.clear()
 
     def ends(self) -> dict[str, int]:
         """Where each segment that was asked for ends: without speculation, its last final job says so."""
@@ -261,7 +288,8 @@ class SessionMachine(RuleBasedStateMachine):
             return
         closed = [e for e in self.effects if isinstance(e, RecordClosed)]
         assert any(isinstance(e, Close) for e in self.effects) or not closed or self.gone
-        if closed and closed[0].reason in (EndReason.COMPLETED, EndReason.TIMEOUT, EndReason.DISCONNECTED):
+        faults = [m for m in self.talk.sent if isinstance(m, Error) and m.code is ErrorCode.INTERNAL_ERROR]
+        if closed and closed[0].reason is not EndReason.CANCELLED and not faults:
             asked = {job.segment_id for job in self.talk.jobs if job.kind is Kind.FINAL}
             told = {e.final.segment_id for e in self.effects if isinstance(e, RecordSegment)}
             told |= {e.segment_id for e in self.effects if isinstance(e, RecordFailedSegment)}

@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -99,6 +100,16 @@ class Stack:
         """A client of the stack's Redis."""
         return redis.Redis.from_url(self.redis_url)
 
+    def workers(self) -> set[str]:
+        """The ids of the live workers."""
+        return {worker.worker_id for worker in read_cluster(self.redis).workers}
+
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py prints."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, env=self.env, cwd=ROOT, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
     def start_redis(self) -> Child:
         """Valkey without persistence."""
         lines = ["bind 127.0.0.1", f"port {self._redis_port}", f"requirepass {self._password}", 'save ""']
@@ -108,18 +119,29 @@ class Stack:
 
     def start_worker(self) -> Child:
         """A worker with its model loaded."""
-        count = len(read_cluster(self.redis).workers)
+        before = self.workers()
         command = ["celery", "-q", "-A", "sttproject", "worker", "-P", "threads", "-c", "4", "-Q", "stt"]
         child = self._start("worker", [sys.executable, "-m", *command, "--without-gossip", "--without-mingle"])
-        until(lambda: len(read_cluster(self.redis).workers) > count, "the worker")
+        until(lambda: self.workers() - before, "the worker")
         return child
 
-    def start_web(self) -> Child:
-        """A web process that answers."""
+    def start_web(self, *options: str, **settings: str) -> Child:
+        """A web process that answers; with further options of Daphne's and settings of its own."""
         port = free_port()
-        command = ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "--application-close-timeout", "75"]
+        command = [
+            "daphne",
+            "-v",
+            "0",
+            *options,
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "--application-close-timeout",
+            "75",
+        ]
         command += ["--websocket_timeout", "-1"]
-        child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"])
+        child = self._start("web", [sys.executable, "-m", *command, "sttproject.asgi:application"], **settings)
         until(lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process")
         self.ports.append(port)
         self.webs.append(child)
@@ -135,7 +157,7 @@ class Stack:
         self.redis.close()
         stop(reversed(self.children), 5.0)
 
-    def _start(self, name: str, argv: list[str], stdin: str = "") -> Child:
-        child = Child(name, argv, self.env, stdin=stdin)
+    def _start(self, name: str, argv: list[str], stdin: str = "", **settings: str) -> Child:
+        child = Child(name, argv, self.env | settings, stdin=stdin)
         self.children.append(child)
         return child

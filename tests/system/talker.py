@@ -34,12 +34,13 @@ def noise(seconds: float, seed: int = 0) -> bytes:
 class Talker:
     """One connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self._url = url
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.messages: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> Self:
-        self.ws = await websockets.connect(self._url, compression=None)
+        self.ws = await websockets.connect(self._url, compression=None, additional_headers=self._headers)
         return self
 
     async def __aexit__(

@@ -80,7 +80,13 @@ def test_on_a_bare_machine_it_says_what_it_runs(launch) -> None:
     assert service.ended() == 0
     assert time.monotonic() - began < 5
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
-    for said in ("embedded profile", "base, cpu, int8", f"ws://127.0.0.1:{service.port}/ws/stt", "Ctrl-C"):
+    for said in (
+        "embedded profile",
+        "base, cpu, int8",
+        f"http://127.0.0.1:{service.port}/ ",
+        f"ws://127.0.0.1:{service.port}/ws/stt",
+        "Ctrl-C",
+    ):
         assert said in service.output()
 
 

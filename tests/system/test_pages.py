@@ -48,7 +48,7 @@ def test_status_has_exactly_the_contract_s_shape(echo_stack: Stack) -> None:
             "rejected_requests": int,
         },
         "sessions": {"active": int, "max": int},
-        "capacity": {"estimated_max_concurrent": int, "current_load_percent": float},
+        "capacity": {"estimated_max_concurrent": int, "current_load_percent": float, "step": int},
     }
 
     assert {key: {k: type(v) for k, v in value.items()} if isinstance(value, dict) else type(value)

@@ -34,7 +34,7 @@ def client(echo_stack: Stack) -> redis.Redis:
 
 @pytest.fixture
 def worker(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    worker = Worker(Grumpy(), client)
+    worker = Worker(Grumpy(), client, "worker-1")
     worker.told = []
     monkeypatch.setattr(
         worker._publisher, "_tell", lambda job, payload: worker.told.append(jobs.decode_result(payload))
@@ -98,8 +98,8 @@ def test_a_final_sent_twice_is_decoded_once(worker: Worker, client: redis.Redis)
 @pytest.mark.parametrize(
     ("name", "fields", "reason", "retryable"),
     [
-        ("gone", {}, "The segment's audio is gone", False),
-        ("short", {"end": 16_001}, "The segment's audio is gone", False),
+        ("gone", {}, "The segment's audio is gone", True),
+        ("short", {"end": 16_001}, "The segment's audio is gone", True),
         ("refused", {"language": "xx"}, "I do not speak xx", False),
         ("broken", {"language": "yy"}, "The model failed on this segment", True),
     ],
@@ -124,3 +124,13 @@ def test_a_failure_worth_another_try_is_not_kept(worker: Worker, client: redis.R
     worker.do(job("retry"))
 
     assert isinstance(worker.told[1], Transcript)
+
+
+def test_a_final_is_claimed_and_a_partial_is_not(worker: Worker, client: redis.Redis) -> None:
+    """Who died with it can be told."""
+    for name, kind in (("claimed", Kind.FINAL), ("free", Kind.PARTIAL)):
+        client.set(f"stt:audio:test:{name}", PCM, ex=10)
+        worker.do(job(name, kind=kind))
+
+    assert client.get(jobs.claim_key("claimed")) == b"worker-1"
+    assert client.get(jobs.claim_key("free")) is None

@@ -52,6 +52,8 @@ def decide(load: ClusterLoad, limits: Limits) -> Refusal | None:
         return Refusal(ErrorCode.QUEUE_FULL, message, FULL_RETRY_MS)
     if load.starting >= room(load, limits):
         return congested(load, limits)
+    if load.sessions >= most_sessions(load, limits):
+        return congested(load, limits)
     if load.step >= REFUSING:
         wait_ms = max(round((HOLD_S - load.step_held_s) * 1000), FULL_RETRY_MS)
         return Refusal(ErrorCode.QUEUE_CONGESTION, "The queue was full a moment ago and is draining", wait_ms)
@@ -66,9 +68,15 @@ def room(load: ClusterLoad, limits: Limits) -> int:
     return max(load.finals_within(limits.max_estimated_server_total_ms), 0 if load.depth else 1)
 
 
+def most_sessions(load: ClusterLoad, limits: Limits) -> int:
+    """How many sessions may be inside, by what those inside ask for; always one."""
+    return max(load.sessions_within(limits.max_estimated_server_total_ms, limits.max_sessions), 1)
+
+
 def congested(load: ClusterLoad, limits: Limits) -> Refusal:
     """The refusal of a session whose finals would take too long."""
-    estimate, limit = load.estimate_ms(load.starting), limits.max_estimated_server_total_ms
+    limit = limits.max_estimated_server_total_ms
+    estimate = max(load.estimate_ms(load.starting), load.idle_ms + load.tail_ms(load.sessions + 1))
     if estimate > limit:
         message = f"Estimated latency {estimate:.0f} ms exceeds {limit:.0f} ms"
     else:
@@ -91,3 +99,14 @@ def memory_full(share: float) -> Refusal:
 def session_exists(session_id: str) -> Refusal:
     """The refusal of a `session_id` that is live."""
     return Refusal(ErrorCode.SESSION_EXISTS, f"Session {session_id} is already live")
+
+
+def minutes_spent(limit: int, retry_after_ms: int | None) -> Refusal:
+    """The refusal of a key that has used its minutes of the day."""
+    message = f"The API key has used its minutes of today (UTC): {limit}"
+    return Refusal(ErrorCode.QUOTA_EXCEEDED, message, retry_after_ms)
+
+
+def key_withdrawn() -> Refusal:
+    """The refusal of a key that was good when the client connected."""
+    return Refusal(ErrorCode.UNAUTHORIZED, "The API key was revoked or has expired")

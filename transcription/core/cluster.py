@@ -10,6 +10,11 @@ LEASE_TTL_S = 10
 LEASE_RENEW_S = 3.0
 """How often a web process renews the places of its sessions."""
 
+STARTING_S = 2.0
+"""How long a session counts as one that has just started."""
+SETTLED_S = 10.0
+"""After how long a session shows in what the workers do."""
+
 READ_S = 0.1
 """How old a web process lets its picture of the cluster become."""
 
@@ -26,9 +31,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     audio_s: float = 0.0
     """How long the audio of a request usually is."""
 
+    @property
+    def each_ms(self) -> float:
+        """Each request of the usual length."""
+        return self.request_ms + self.audio_ms * self.audio_s
+
     def batch_ms(self, requests: float = 1.0) -> float:
         """A batch of so many requests of the usual length."""
-        return self.base_ms + requests * (self.request_ms + self.audio_ms * self.audio_s)
+        return self.base_ms + requests * self.each_ms
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +60,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     final_cost: Cost
     handling_ms: float
     """Moving average of what a final takes besides waiting and the model: fetching, preparing, answering."""
+    final_rate: float
+    """Finals decoded a second, over about `SETTLED_S`."""
     metrics: str
     """The worker's Prometheus exposition."""
 

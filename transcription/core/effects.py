@@ -39,6 +39,22 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class Resend:
+    """Send a final's job again, after its segment's audio: whatever lost the one may have lost the other."""
+
+    job: Job
+    pcm: bytes
+    """All of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquire:
+    """Ask what has become of finals; answer with `Session.receive_result` or `Session.receive_loss`."""
+
+    job_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overtake:
     """Let a segment's partials up to `number` not be decoded any more."""
 
@@ -107,6 +123,8 @@ Effect = (
     | Admit
     | StoreAudio
     | Submit
+    | Resend
+    | Inquire
     | Overtake
     | CountSpeculation
     | DiscardAudio

@@ -125,6 +125,11 @@ def overtaken_key(session_uid: str, segment_id: str) -> str:
     return f"stt:overtaken:{session_uid}:{segment_id}"
 
 
+def claim_key(job_id: str) -> str:
+    """Where the id of the worker that took a final lies in Redis."""
+    return f"stt:claim:{job_id}"
+
+
 def result_key(job_id: str) -> str:
     """Where a result's copy lies in Redis."""
     return f"stt:result:{job_id}"

@@ -4,11 +4,14 @@ Results may be late, doubled, out of order or lost. The ledger releases them in 
 for, says which are overdue, and gives up on a segment after `MAX_ATTEMPTS`, or when it has waited `max_wait_s`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from transcription.core.jobs import Failure, Job, Result, Transcript
 
 MAX_ATTEMPTS = 3
+INQUIRE_AFTER_S = 1.5
+"""A final not answered for so long is asked after, and again after as long: it may be in nobody's hands any more."""
 
 
 @dataclass(slots=True)
@@ -23,6 +26,9 @@ class Entry:
     """When its job was last sent."""
     asked_at: float
     """When its job was first sent."""
+    pcm: bytearray
+    """The segment's audio, kept until it is answered: Redis may lose it."""
+    inquired_at: float = 0.0
     attempts: int = 1
     answer: Result | None = None
     answered_at: float = 0.0
@@ -48,8 +54,13 @@ class Ledger:
         """Wait for a final, which may have been answered already."""
         self._entries[entry.job.segment_id] = entry
 
-    def receive(self, result: Result, now: float) -> Job | None:
-        """Take an answer; returns the job when it is worth another try."""
+    def audio_of(self, segment_id: str) -> bytearray:
+        """A segment's audio; empty when it is not awaited."""
+        entry = self._entries.get(segment_id)
+        return entry.pcm if entry else bytearray()
+
+    def receive(self, result: Result, now: float) -> Entry | None:
+        """Take an answer; returns the entry when it is worth another try."""
         entry = self._entries.get(result.segment_id)
         if entry is None or entry.answer is not None or entry.job.job_id != result.job_id:
             return None
@@ -58,8 +69,37 @@ class Ledger:
         entry.answer, entry.answered_at = result, now
         return None
 
-    def overdue(self, now: float, backlog_s: float = 0.0) -> list[Job]:
-        """The jobs to send again; those out of attempts or time are answered with a failure instead.
+    def unsure(self, now: float) -> tuple[str, ...]:
+        """The jobs to ask after."""
+        late = [
+            entry
+            for entry in self._entries.values()
+            if entry.answer is None and now >= max(entry.submitted_at, entry.inquired_at) + INQUIRE_AFTER_S
+        ]
+        for entry in late:
+            entry.inquired_at = now
+        return tuple(entry.job.job_id for entry in late)
+
+    def lost(self, job_ids: Collection[str], now: float, *, worker_died: bool) -> list[Entry]:
+        """The entries to send again, of jobs that nobody has any more.
+
+        Only a worker's death counts as an attempt: the segment may be what killed it.
+        """
+        again = []
+        for entry in self._entries.values():
+            if entry.answer is not None or entry.job.job_id not in job_ids:
+                continue
+            if not worker_died:
+                entry.submitted_at = now
+                again.append(entry)
+            elif entry.attempts < MAX_ATTEMPTS:
+                again.append(self._again(entry, now))
+            else:
+                self._give_up(entry, f"{entry.attempts} workers failed on this segment", now)
+        return again
+
+    def overdue(self, now: float, backlog_s: float = 0.0) -> list[Entry]:
+        """The entries to send again; those out of attempts or time are answered with a failure instead.
 
         `backlog_s`: how long a job has to wait for its turn; so much later it is taken for lost.
         """
@@ -102,7 +142,7 @@ class Ledger:
         )
 
     @staticmethod
-    def _again(entry: Entry, now: float) -> Job:
+    def _again(entry: Entry, now: float) -> Entry:
         entry.attempts += 1
         entry.submitted_at = now
-        return entry.job
+        return entry

@@ -27,6 +27,10 @@ class ErrorCode(StrEnum):
     """`STT_MAX_QUEUE_DEPTH` jobs wait or run; or the segment named in `segment_id` has waited too long for its turn."""
     QUEUE_CONGESTION = "QUEUE_CONGESTION"
     """A final would take longer than allowed, no worker is ready, or this session's audio backs up."""
+    UNAUTHORIZED = "UNAUTHORIZED"
+    """The API key was revoked or has expired since the handshake."""
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    """The API key has used its minutes of the day."""
     INFERENCE_ERROR = "INFERENCE_ERROR"
     """The segment named in `segment_id` could not be transcribed."""
     INTERNAL_ERROR = "INTERNAL_ERROR"
@@ -50,7 +54,7 @@ class CloseCode(IntEnum):
     NORMAL = 1000
     """After `session_ended`."""
     POLICY_VIOLATION = 1008
-    """No `start_session` in time."""
+    """No `start_session` in time, or the API key is no good any more."""
     INTERNAL_ERROR = 1011
     """After an `INTERNAL_ERROR`."""
 

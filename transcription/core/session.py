@@ -5,7 +5,7 @@ sleeps, reads a clock or touches a socket. What it promises (docs/architecture.m
 exactly one `final_transcript` or an `error` that names it; finals come in order of speech; `session_ended` is last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -21,12 +21,13 @@ from transcription.core.effects import (
     CountSpeculation,
     DiscardAudio,
     Effect,
+    Inquire,
     RecordClosed,
     RecordFailedSegment,
     RecordOpened,
     RecordSegment,
+    Resend,
     Send,
-    Submit,
 )
 from transcription.core.endpointing import Paused, Resumed
 from transcription.core.jobs import Failure, Kind, Result, Transcript
@@ -36,7 +37,7 @@ from transcription.core.protocol import CloseCode, EndReason, ErrorCode
 from transcription.core.shedding import effort
 from transcription.core.utterance import Utterance
 
-PARTIAL_LOST_AFTER_S = 5.0
+PARTIAL_LOST_AFTER_S = 3.0
 """An outstanding partial is taken for lost after so long, and the next may go out."""
 
 
@@ -87,6 +88,7 @@ class Session:
         self._segments = 0
         self._errors = 0
         self._reason = EndReason.COMPLETED
+        self._close_code = CloseCode.NORMAL
         self._ledger = Ledger(defaults.result_timeout_s, defaults.max_final_wait_s)
         self._listener: Listener | None = None
         self._resampler: Resampler | None = None
@@ -96,6 +98,11 @@ class Session:
     def talking(self) -> bool:
         """Whether an utterance is open."""
         return self._utterance is not None
+
+    @property
+    def audio_ms(self) -> float:
+        """Audio accepted."""
+        return ms_from_samples(self._received, self.config.sample_rate)
 
     # What the client does
 
@@ -194,7 +201,17 @@ class Session:
             if utterance.hear_speculation(result, now):
                 return self._receive_speculation(utterance, result, now)
         again = self._ledger.receive(result, now)
-        return [*([Submit(again)] if again else []), *self._release()]
+        return [*self._resend([again] if again else []), *self._release()]
+
+    def receive_loss(self, job_ids: Collection[str], now: float, *, worker_died: bool) -> list[Effect]:
+        """An `Inquire` found that nobody has these finals any more, or that the worker that had them is dead."""
+        return [*self._resend(self._ledger.lost(job_ids, now, worker_died=worker_died)), *self._release()]
+
+    def audio_of(self, segment_id: str) -> bytes:
+        """A segment's audio so far, as long as its final is awaited; for a Redis that has lost it."""
+        utterance = self._utterance
+        open_now = utterance is not None and utterance.segment_id == segment_id
+        return bytes(utterance.pcm if utterance and open_now else self._ledger.audio_of(segment_id))
 
     def audio_stored(self, samples: int) -> None:
         """So many samples of a `StoreAudio` are safe in Redis."""
@@ -220,8 +237,21 @@ class Session:
             case State.STREAMING if now >= self._last_heard_from + self.config.idle_timeout_s:
                 return self._end(EndReason.TIMEOUT, now)
             case State.STREAMING | State.ENDING:
-                again = self._ledger.overdue(now, backlog_s)
-                return [*(Submit(job) for job in again), *self._release()]
+                again = self._resend(self._ledger.overdue(now, backlog_s))
+                unsure = self._ledger.unsure(now)
+                return [*again, *([Inquire(unsure)] if unsure else []), *self._release()]
+        return []
+
+    def bar(self, code: ErrorCode, message: str, now: float) -> list[Effect]:
+        """Its holder may not go on: the client is told and heard no more; what it said before is still answered."""
+        match self.state:
+            case State.CONNECTED | State.STARTING:
+                self.state = State.ENDED
+                return [self._error(code, message), Close(CloseCode.POLICY_VIOLATION)]
+            case State.STREAMING:
+                self._close_code = CloseCode.POLICY_VIOLATION
+                self._misplaced_audio = True  # it has been told why nothing is heard
+                return [self._error(code, message), *self._end(EndReason.ERROR, now)]
         return []
 
     def fail(self) -> list[Effect]:
@@ -314,6 +344,9 @@ class Session:
             effects.append(DiscardAudio((answer.segment_id,)))
         return effects + self._finish_if_drained()
 
+    def _resend(self, entries: list[Entry]) -> list[Effect]:
+        return [Resend(entry.job, bytes(entry.pcm)) for entry in entries]
+
     def _final(self, entry: Entry, answer: Transcript) -> list[Effect]:
         assert self.session_id
         final = replies.final(self.session_id, entry, answer)
@@ -342,7 +375,7 @@ class Session:
         return effects + self._finish_if_drained()
 
     def _finish_if_drained(self) -> list[Effect]:
-        return self._finish(CloseCode.NORMAL) if self.state is State.ENDING and not len(self._ledger) else []
+        return self._finish(self._close_code) if self.state is State.ENDING and not len(self._ledger) else []
 
     def _abandon(self, reason: EndReason, code: CloseCode) -> list[Effect]:
         open_segment = (self._utterance.segment_id,) if self._utterance else ()
@@ -353,7 +386,7 @@ class Session:
     def _finish(self, code: CloseCode) -> list[Effect]:
         assert self.session_id
         self.state = State.ENDED
-        total_ms = ms_from_samples(self._received, self.config.sample_rate)
+        total_ms = self.audio_ms
         ended = protocol.SessionEnded(
             session_id=self.session_id,
             reason=self._reason,

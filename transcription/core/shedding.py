@@ -42,7 +42,7 @@ def effort(step: int, config: SessionConfig) -> Effort:
 def pressure(load: ClusterLoad, limits: Limits) -> float:
     """How near the cluster is to refusing: 1 is at a limit, 0 is idle."""
     queue = load.depth / limits.max_queue_depth
-    waited = load.estimate_ms() - load.idle_ms
+    waited = max(load.estimate_ms() - load.idle_ms, load.tail_ms(load.sessions))
     if not load.workers or waited <= 0:
         return queue
     room = limits.max_estimated_server_total_ms - load.idle_ms

@@ -3,7 +3,7 @@
 Audio goes to Redis once, in pieces of `STORE_MS` or more; a job is always preceded by all audio it may need.
 """
 
-from transcription.core.audio import samples_from_ms
+from transcription.core.audio import BYTES_PER_SAMPLE, samples_from_ms
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.effects import Effect, Overtake, StoreAudio, Submit
 from transcription.core.jobs import Job, Kind, Result, Transcript, audio_key, group_name, overtaken_key
@@ -36,7 +36,8 @@ class Utterance:
         """When the last partial was asked for (or the segment opened)."""
         self._config = config
         self._uid = session_uid
-        self._pending = bytearray()
+        self.pcm = bytearray()
+        """Its audio, kept until its final is in: Redis may lose it."""
         self._stored = 0
         self._partials = 0
         self._finals = 0
@@ -50,7 +51,7 @@ class Utterance:
     @property
     def samples(self) -> int:
         """How long the segment is so far."""
-        return self._stored + pcm_samples(self._pending)
+        return pcm_samples(self.pcm)
 
     @property
     def partial_awaited(self) -> bool:
@@ -64,8 +65,8 @@ class Utterance:
 
     def append(self, pcm: bytes) -> list[Effect]:
         """Take the segment's next samples."""
-        self._pending += pcm
-        return self._store() if pcm_samples(self._pending) >= samples_from_ms(STORE_MS) else []
+        self.pcm += pcm
+        return self._store() if self.samples - self._stored >= samples_from_ms(STORE_MS) else []
 
     # Partials
 
@@ -154,7 +155,7 @@ class Utterance:
             beam_size=self.effort.beam_size,
             words=self._config.word_timestamps,
         )
-        entry = Entry(job, start=self.start, samples=samples, submitted_at=now, asked_at=now)
+        entry = Entry(job, start=self.start, samples=samples, submitted_at=now, asked_at=now, pcm=self.pcm)
         return [*self._store(), *self._overtake(), Submit(job)], entry
 
     def _overtake(self) -> list[Effect]:
@@ -165,11 +166,10 @@ class Utterance:
         return [Overtake(self.segment_id, self._partials)]
 
     def _store(self) -> list[Effect]:
-        if not self._pending:
+        if self._stored == self.samples:
             return []
-        stored = StoreAudio(self.segment_id, self._stored, bytes(self._pending))
-        self._stored += pcm_samples(self._pending)
-        self._pending.clear()
+        stored = StoreAudio(self.segment_id, self._stored, bytes(self.pcm[self._stored * BYTES_PER_SAMPLE :]))
+        self._stored = self.samples
         return [stored]
 
     def _job(

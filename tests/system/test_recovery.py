@@ -1,0 +1,102 @@
+"""Things break under a session: each final still arrives once, word for word."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from sttproject.supervisor import Child
+from tests.system.stack import ECHO, Stack
+from tests.system.talker import Talker, noise
+from workers.echo import echo
+
+SLOW = ECHO | {"STT_ECHO_DECODE_MS": "1000", "STT_LANES": "1", "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "15000"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One web process and one worker that takes a second for a decode, with nobody else."""
+    stack = Stack(tmp_path_factory.mktemp("recovery"), SLOW)
+    try:
+        stack.start_worker()
+        stack.start_web()
+        yield stack
+    finally:
+        stack.close()
+
+
+def heard(pcm: bytes) -> str:
+    """What the echo engine says of these samples."""
+    return echo(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0)
+
+
+def redis_of(stack: Stack) -> Child:
+    """The stack's Valkey that runs."""
+    return next(child for child in stack.children if child.name == "redis" and child.returncode is None)
+
+
+async def begin(talker: Talker, pcm: bytes) -> None:
+    """One utterance without VAD, flushed, its final in a worker's hands."""
+    await talker.start(config={"vad_enabled": False, "partial_results": False})
+    await talker.stream(pcm, pace=0)
+    await talker.say("flush")
+    await asyncio.sleep(0.5)
+
+
+async def finals(talker: Talker) -> list[str]:
+    """The texts of all finals up to the end of the session."""
+    await talker.say("end_session")
+    await talker.until("session_ended")
+    assert talker.of("error") == []
+    return [final["text"] for final in talker.of("final_transcript")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_worker_dies_or_freezes_with_a_final_in_hand(stack: Stack, number: signal.Signals) -> None:
+    """Another runs it."""
+    pcm = noise(2.0)
+    (worker,) = (child for child in stack.children if child.name == "worker" and child.returncode is None)
+    async with Talker(stack.ws_url) as talker:
+        await begin(talker, pcm)
+        worker.signal(number)
+        await asyncio.to_thread(stack.start_worker)
+
+        assert await finals(talker) == [heard(pcm)]
+    worker.signal(signal.SIGKILL)
+
+
+async def test_redis_comes_back_empty_in_the_middle_of_an_utterance(stack: Stack) -> None:
+    """What was said before is stored again; the socket stays open, nobody else is restarted."""
+    first, second = noise(2.0, 1), noise(1.0, 2)
+    async with Talker(stack.ws_url) as talker:
+        await talker.start(config={"vad_enabled": False})
+        await talker.stream(first)
+        await asyncio.to_thread(stack.kill, redis_of(stack))
+        await asyncio.to_thread(stack.start_redis)
+        await talker.stream(second)
+
+        assert await finals(talker) == [heard(first + second)]
+
+
+async def test_redis_comes_back_empty_while_a_final_is_awaited(stack: Stack) -> None:
+    """Its job and its audio are gone; both are sent again."""
+    pcm = noise(2.0, 3)
+    async with Talker(stack.ws_url) as talker:
+        await begin(talker, pcm)
+        await asyncio.to_thread(stack.kill, redis_of(stack))
+        await asyncio.sleep(3.0)
+        await asyncio.to_thread(stack.start_redis)
+
+        assert await finals(talker) == [heard(pcm)]
+
+
+async def test_an_answer_that_the_channel_layer_dropped_is_fetched(stack: Stack) -> None:
+    """From its stored copy."""
+    pcm = noise(2.0, 4)
+    async with Talker(stack.ws_url) as talker:
+        await begin(talker, pcm)
+        stack.redis.client_kill_filter(_type="pubsub", skipme=False)  # the answer comes while nobody listens
+
+        assert await finals(talker) == [heard(pcm)]

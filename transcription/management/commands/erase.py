@@ -1,0 +1,40 @@
+"""`python manage.py erase SESSION_ID`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from transcription import retention
+from transcription.models import Session
+
+
+class Command(BaseCommand):
+    """Erases all that is kept of a session."""
+
+    help = "Erase all that is kept of the sessions with this session_id: records, and what Redis still holds."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Which."""
+        parser.add_argument("session_id", help="the client's session_id, or the uid of one session")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Erase them."""
+        name = options["session_id"]
+        chosen = Session.objects.filter(uid=name)
+        if not chosen:
+            chosen = Session.objects.filter(session_id=name)
+        if not chosen:
+            raise CommandError(f"No session is recorded as {name}.")
+        try:
+            with redis.Redis.from_url(settings.STT.redis_url, socket_timeout=5, socket_connect_timeout=5) as client:
+                live = [session.session_id for session in chosen if retention.is_live(client, session)]
+                if live:
+                    raise CommandError(f"{live[0]} is live: end it first (revoke its key, or let it close).")
+                for session in chosen:
+                    retention.forget(client, session)
+        except redis.RedisError as error:
+            raise CommandError(f"Nothing erased, Redis does not answer: {error}") from None
+        self.stdout.write(f"Sessions erased: {retention.delete(chosen)}")

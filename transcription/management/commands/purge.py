@@ -1,0 +1,46 @@
+"""`python manage.py purge`."""
+
+import time
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, close_old_connections
+
+from transcription import retention
+
+
+class Command(BaseCommand):
+    """Deletes the records of old sessions."""
+
+    help = "Delete the records of sessions older than STT_RETENTION_DAYS."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """How old, how often."""
+        parser.add_argument("--days", type=int, metavar="N", help="instead of STT_RETENTION_DAYS")
+        parser.add_argument("--every", type=float, metavar="HOURS", help="go on, again and again")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Delete them, once or for ever."""
+        days = settings.STT.retention_days if options["days"] is None else options["days"]
+        if days < 0:
+            raise CommandError("--days: expected 0 (keep) or more")
+        if options["every"] is None:
+            self._purge(days)
+            return
+        while True:
+            try:
+                self._purge(days)
+            except Error as error:
+                self.stderr.write(f"Nothing purged, the database cannot be used: {error}")
+            close_old_connections()
+            time.sleep(options["every"] * 3600)
+
+    def _purge(self, days: int) -> None:
+        if not days:
+            self.stdout.write("Records are kept for ever: STT_RETENTION_DAYS is 0.")
+            return
+        count = retention.purge(datetime.now(UTC) - timedelta(days=days))
+        self.stdout.write(f"Sessions purged, {days} days old or more: {count}")
