@@ -26,7 +26,7 @@ class Cluster(Stack):
     ) -> None:
         """`persistent`: Valkey keeps an append-only file. `worker`: the module run in place of `celery`."""
         self._directory, self._persistent, self._worker = directory, persistent, worker
-        self._commands: dict[Child, tuple[str, list[str], str]] = {}
+        self._commands: dict[Child, tuple[str, list[str], str, dict[str, str]]] = {}
         self._keeping = threading.Event()
         self.killed: set[Child] = set()
         """Ended by a fault."""
@@ -72,8 +72,8 @@ class Cluster(Stack):
 
     def again(self, child: Child) -> Child:
         """Start a process like one that has ended."""
-        name, argv, stdin = self._commands[child]
-        started = self._start(name, argv, stdin)
+        name, argv, stdin, settings = self._commands[child]
+        started = self._start(name, argv, stdin, **settings)
         if child in self.webs:
             self.webs[self.webs.index(child)] = started
         self.children.remove(child)
@@ -140,9 +140,9 @@ class Cluster(Stack):
                 self.again(child)
             time.sleep(LOOK_S)
 
-    def _start(self, name: str, argv: list[str], stdin: str = "") -> Child:
-        child = super()._start(name, argv, stdin)
-        self._commands[child] = (name, argv, stdin)
+    def _start(self, name: str, argv: list[str], stdin: str = "", **settings: str) -> Child:
+        child = super()._start(name, argv, stdin, **settings)
+        self._commands[child] = (name, argv, stdin, settings)
         return child
 
 

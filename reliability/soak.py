@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,6 +123,7 @@ def _look(cluster: Cluster, at_s: float) -> Look:
         processes,
         {
             "keys": client.dbsize(),
+            **Counter(f"keys {key.decode().split(':')[1]}" for key in client.scan_iter("stt:*:*", count=1000)),
             "memory, MiB": client.info("memory")["used_memory"] / MIB,
             "clients": client.info("clients")["connected_clients"],
             "channels": len(client.pubsub_channels("*")),
@@ -142,8 +144,9 @@ def soak_markdown(soaked: Soaked) -> str:
              f"{_range(files)}, {calm[1]}", f"{_range(threads)}, {calm[2]}"]
         )  # fmt: skip
     redis_rows = []
-    for name, calm_value in soaked.calm.redis.items():
-        values = [look.redis[name] for look in looks]
+    for name in {name: None for look in looks for name in look.redis}:
+        calm_value = soaked.calm.redis.get(name, 0)
+        values = [look.redis.get(name, 0) for look in looks]
         redis_rows.append([name, f"{values[0]:.4g}", f"{values[-1]:.4g}", f"{max(values):.4g}", f"{calm_value:.4g}"])
     owed = [o for c in soaked.conversations for o in c.owed.values()]
     sessions = (

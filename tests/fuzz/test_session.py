@@ -14,7 +14,8 @@ from transcription.core.admission import Admitted, Refusal
 from transcription.core.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened
 from transcription.core.jobs import Failure, Kind, Result
 from transcription.core.protocol import ErrorCode, SessionEnded, encode
-from transcription.core.session import State
+from transcription.core.session import Session, State, Tools
+from transcription.resampling import StreamResampler
 
 LEAST = 20
 STEPS = 30
@@ -41,6 +42,7 @@ class Fuzzed(Talk):
 
     def __init__(self) -> None:
         super().__init__(FAST)
+        self.session = Session("uid", FAST, Tools(vad=lambda: self.vad, resampler=StreamResampler), self.now)
         self.effects: list[Effect] = []
         _sessions.add(self.session)
 
