@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
 
 import redis
@@ -230,13 +231,27 @@ def _banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> st
   Page        http://{address}:{stt.port}/   (open it in a browser and talk)
   WebSocket   ws://{address}:{stt.port}/ws/stt   (listening on {stt.host})
   Status      http://{address}:{stt.port}/health/status
-  Admin       http://{address}:{stt.port}/admin/   (first: python manage.py createsuperuser)
+  Admin       http://{address}:{stt.port}/admin/{_first_admin()}
   Model       {stt.whisper_model}, {stt.device}, {stt.compute_type}, language {stt.language}
   Redis       {redis_from}
 
   Try it      .venv/bin/python examples/client.py tests/audio/s13_pm_alex.wav
   Stop it     Ctrl-C
 ────────────────────────────────────────────────────────────────────────"""
+
+
+def _first_admin() -> str:
+    """How to make one, where there is none yet."""
+    from django.contrib.auth import get_user_model  # needs the app registry, which tests of this module do not
+    from django.db import connection
+
+    there_is_one = get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
+    connection.close()
+    if there_is_one:
+        return ""
+    python = Path(sys.executable)
+    shown = python.relative_to(BASE_DIR) if python.is_relative_to(BASE_DIR) else "python"
+    return f"   (nobody can log in yet: {shown} manage.py createsuperuser)"
 
 
 @contextmanager

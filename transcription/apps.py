@@ -1,6 +1,7 @@
 """The Django app of the web process."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class TranscriptionConfig(AppConfig):
@@ -10,7 +11,8 @@ class TranscriptionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and the metrics."""
-        from transcription import checks, metrics  # noqa: F401 - importing checks registers them
+        """Register the checks, the metrics and the making of groups."""
+        from transcription import checks, metrics, roles  # noqa: F401 - importing checks registers them
 
         metrics.register()
+        post_migrate.connect(roles.make, sender=self)

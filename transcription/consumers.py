@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
@@ -35,6 +36,7 @@ from transcription.core.effects import (
     Submit,
 )
 from transcription.core.jobs import Failure, Job, Kind
+from transcription.core.observing import CANCEL_TYPE, MAX_SHOWN, OBSERVE_TYPE, REPORT_TYPE, SESSIONS_GROUP, Report
 from transcription.core.session import Session, State
 from transcription.keys import Key
 from transcription.outbox import Append, Delete, Mark, Restore
@@ -48,6 +50,8 @@ HANDLERS = {
     "websocket.receive": "websocket_receive",
     "websocket.disconnect": "websocket_disconnect",
     jobs.MESSAGE_TYPE: "result",
+    CANCEL_TYPE: "cancel",
+    OBSERVE_TYPE: "observe",
     "session.tick": "tick",
     "session.fates": "fates",
 }
@@ -71,6 +75,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._counted = False
         self._metered_ms = 0.0
         self._predicted: dict[str, tuple[float, float]] = {}
+        self._shown = ""
         try:
             self.channel_name = await self.channel_layer.new_channel()
             results = partial(self.channel_layer.receive, self.channel_name)
@@ -155,6 +160,24 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
     def _hear_fates(self, fates: Fates) -> None:
         self._fates.put_nowait({"type": "session.fates", "fates": fates})
 
+    async def cancel(self, message: dict[str, Any]) -> None:
+        """An operator ends the session."""
+        await self._run(self.session.cancel())
+
+    async def observe(self, message: dict[str, Any]) -> None:
+        """Somebody watches: say how the session is, with what it last said only if that is asked for."""
+        report = Report(
+            uid=self.session.uid,
+            session_id=self.session.session_id or "",
+            client=self._client(),
+            language=self.session.config.language,
+            talking=self.session.talking,
+            audio_ms=self.session.audio_ms,
+            segments=self.session.segments,
+            text=self._shown[-MAX_SHOWN:] if message["text"] else None,
+        )
+        await self.channel_layer.send(message["to"], {"type": REPORT_TYPE, "report": msgspec.to_builtins(report)})
+
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
@@ -203,6 +226,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 kind = Kind.FINAL if message.is_final else Kind.PARTIAL
                 for stage in metrics.STAGES:
                     metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
+                self._shown = message.text
         if not self._gone:
             # a client that has just gone: its `websocket.disconnect` waits behind the frames it has sent
             with contextlib.suppress(Disconnected):
@@ -212,6 +236,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         load = self.service.capacity.load
         if job.kind is Kind.PARTIAL and load.depth >= self.service.limits.max_queue_depth:
             metrics.jobs_total.labels(job.kind, "shed").inc()
+            self.session.note("partial shed: queue full")
             shed = Failure(
                 job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="Queue full", retryable=False
             )
@@ -228,7 +253,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             admission = await self.service.capacity.admit(session_id, self.session.uid, self.holder)
         metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
         if isinstance(admission, Admitted):
-            await self.channel_layer.group_add(jobs.group_name(self.session.uid), self.channel_name)
+            for group in self._groups():
+                await self.channel_layer.group_add(group, self.channel_name)
             metrics.sessions_active.inc()
             self._counted = True
         await self._run(self.session.receive_admission(admission, time.monotonic()))
@@ -238,8 +264,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         uid, submit = self.session.uid, self.service.recorder.submit
         match effect:
             case RecordOpened():
-                client = (self.scope.get("client") or [""])[0]
-                submit(records.opened(uid, client, self.holder, effect))
+                submit(records.opened(uid, self._client(), self.holder, effect))
                 logger.info("session opened", extra={"action": "session_opened", "uid": uid})
             case RecordSegment() | RecordFailedSegment():
                 submit(records.segment(uid, effect))
@@ -266,7 +291,14 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         metrics.sessions_active.dec()
         assert self.session.session_id
         await self.service.capacity.release(self.session.session_id)
-        await self.channel_layer.group_discard(jobs.group_name(self.session.uid), self.channel_name)
+        for group in self._groups():
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    def _groups(self) -> tuple[str, str]:
+        return jobs.group_name(self.session.uid), SESSIONS_GROUP
+
+    def _client(self) -> str:
+        return (self.scope.get("client") or [""])[0]
 
 
 async def _tick() -> dict[str, Any]:

@@ -61,31 +61,61 @@ class Session(models.Model):
     total_audio_ms = models.FloatField(default=0)
     total_segments = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    worst_final_ms = models.FloatField(null=True, help_text="Slowest final, from the end of speech")
+    events = models.JSONField(default=list, help_text="What happened besides segments: [{t_ms, what, times}]")
 
     class Meta:
         ordering = ["-started_at"]
+        # ascending, so that read backwards they give the admin's order: by -started_at, then by -id
+        indexes = [
+            models.Index(fields=["reason", "started_at"], name="session_reason_started"),
+            models.Index(fields=["language", "started_at"], name="session_language_started"),
+            models.Index(fields=["started_at"], condition=models.Q(errors__gt=0), name="session_with_errors"),
+            models.Index(fields=["worst_final_ms"], name="session_worst_final"),
+        ]
+        permissions = [
+            ("view_transcript", "Can see what was said"),
+            ("watch_session", "Can watch live sessions"),
+            ("cancel_session", "Can cancel a live session"),
+            ("erase_session", "Can erase a session and all it left"),
+        ]
 
     def __str__(self) -> str:
         return self.session_id
 
 
 class Segment(models.Model):
-    """One utterance and its final, or why it has none."""
+    """One utterance and its final, or why it has none. Times are ms; see `core/trace.py`."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="segments")
     segment_id = models.CharField(max_length=32)
     start_ms = models.FloatField()
     duration_ms = models.FloatField()
+    speech_end_ms = models.FloatField(null=True, help_text="Where in the session's audio speech was last heard")
     text = models.TextField(blank=True)
     confidence = models.FloatField(default=0)
     words = models.JSONField(default=list)
     timing = models.JSONField(default=dict)
+    asked_ms = models.FloatField(null=True, help_text="When its final was asked for, since the session opened")
+    answered_ms = models.FloatField(null=True)
+    sent_ms = models.FloatField(null=True)
+    latency_ms = models.FloatField(null=True, help_text="From the end of speech to the final's message")
+    latency = models.JSONField(default=dict, help_text="The same by stage")
+    attempts = models.PositiveSmallIntegerField(default=1)
+    batch_size = models.PositiveSmallIntegerField(default=0, help_text="Requests decoded together; 0: not known")
+    partials = models.JSONField(default=list, help_text="[[audio end ms, latency ms, characters]]; no text")
     failure = models.TextField(blank=True, help_text="Why there is no transcript")
     created_at = models.DateTimeField()
 
     class Meta:
         ordering = ["session", "start_ms"]
         constraints = [models.UniqueConstraint(fields=["session", "segment_id"], name="one_final_a_segment")]
+        indexes = [
+            models.Index(fields=["session", "start_ms"], name="segment_session_start"),
+            models.Index(fields=["-id"], condition=~models.Q(failure=""), name="segment_failed"),
+            models.Index(fields=["-id"], condition=models.Q(attempts__gt=1), name="segment_retried"),
+            models.Index(fields=["-id"], condition=models.Q(latency_ms__gt=1000), name="segment_slow"),
+        ]
 
     def __str__(self) -> str:
         return self.segment_id

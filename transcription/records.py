@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 import msgspec
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db.models import F, FloatField, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from transcription import metrics
 from transcription.core.admission import Holder
@@ -124,7 +126,19 @@ def _add_segment(uid: str, record: RecordSegment | RecordFailedSegment, created_
             segment_id = final.segment_id
         case RecordFailedSegment(segment_id=segment_id):
             fields = {"start_ms": record.start_ms, "duration_ms": record.duration_ms, "failure": record.reason}
-    Segment.objects.create(session=session, segment_id=segment_id, created_at=created_at, **fields)
+    trace = record.trace
+    fields |= msgspec.to_builtins(trace) | {"latency_ms": trace.latency_ms}
+    heard_ms = fields["start_ms"] + fields["duration_ms"]
+    counted = {
+        "total_segments": F("total_segments") + 1,
+        "errors": F("errors") + isinstance(record, RecordFailedSegment),
+        "total_audio_ms": Greatest(F("total_audio_ms"), Value(heard_ms, FloatField())),
+    }
+    if isinstance(record, RecordSegment):
+        counted["worst_final_ms"] = Greatest(Coalesce(F("worst_final_ms"), 0.0), Value(trace.latency_ms, FloatField()))
+    with transaction.atomic():
+        Segment.objects.create(session=session, segment_id=segment_id, created_at=created_at, **fields)
+        Session.objects.filter(pk=session.pk).update(**counted)
 
 
 def _close(uid: str, record: RecordClosed, ended_at: datetime) -> None:
@@ -134,4 +148,5 @@ def _close(uid: str, record: RecordClosed, ended_at: datetime) -> None:
         total_audio_ms=record.total_audio_ms,
         total_segments=record.total_segments,
         errors=record.errors,
+        events=msgspec.to_builtins(record.events),
     )

@@ -1,10 +1,12 @@
 """WebSocket routes."""
 
+from channels.auth import AuthMiddlewareStack
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import re_path
 
 from transcription.auth import Gate
 from transcription.consumers import TranscriptionConsumer
+from transcription.live import LiveConsumer
 
 
 class UnknownPath(AsyncWebsocketConsumer):
@@ -17,5 +19,6 @@ class UnknownPath(AsyncWebsocketConsumer):
 
 websocket_urlpatterns = [
     re_path(r"^ws/stt/?$", Gate(TranscriptionConsumer.as_asgi())),
+    re_path(r"^ws/admin/live$", AuthMiddlewareStack(LiveConsumer.as_asgi())),
     re_path(r"", UnknownPath.as_asgi()),
 ]

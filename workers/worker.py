@@ -99,6 +99,8 @@ class Worker:
             preprocess_ms=(prepared - started) * 1000,
             inference_ms=decoded.decode_s * 1000,
             postprocess_ms=(time.perf_counter() - done) * 1000,
+            batch_wait_ms=decoded.waited_s * 1000,
+            batch_size=decoded.batch_size,
         )
 
     def learn(self, kind: Kind, decoded: Decoded, audio_s: float) -> None:

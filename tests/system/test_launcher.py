@@ -1,6 +1,7 @@
 """`python manage.py stt`, as a newcomer runs it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,12 +26,13 @@ class Launched:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("STT_", "DATABASE"))}
         self.port = free_port()
         defaults = {"STT_PORT": str(self.port), "STT_HOST": "127.0.0.1", "DATABASE_URL": f"sqlite:///{directory}/db"}
+        self.env = clean | defaults | settings
         self._output = directory / "output"
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "stt"],
                 cwd=ROOT,
-                env=clean | defaults | settings,
+                env=self.env,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -103,6 +105,23 @@ async def test_it_serves_sessions(launch) -> None:
 
     assert final["text"]
     assert service.ended() == 0
+
+
+def test_it_says_how_to_make_the_first_admin_until_there_is_one(launch) -> None:
+    """The command that the ready block names is the one that works."""
+    service = launch(**ECHO)
+    service.until("Ctrl-C")
+    first = service.output()
+    service.process.terminate()
+    service.ended()
+    (command,) = re.findall(r"nobody can log in yet: (\S+ manage\.py createsuperuser)", first)
+    options = ["--noinput", "--username", "first", "--email", "first@x.example"]
+    password = {"DJANGO_SUPERUSER_PASSWORD": "a long password"}
+    subprocess.run([*command.split(), *options], env=service.env | password, cwd=ROOT, check=True, capture_output=True)
+    service = launch(**ECHO)
+    service.until("Ctrl-C")
+
+    assert "createsuperuser" not in service.output()
 
 
 @pytest.mark.parametrize("name", ["celery", "daphne", "valkey"])

@@ -60,7 +60,7 @@ async def test_audio_and_its_final_wait_until_redis_has_memory(client: redis.asy
     await client.config_set("maxmemory", 1)
     broker, stored = Broker(), []
     outbox = Outbox(client, broker)
-    outbox.put(Append(HELD, 0, b"ab" * 100, stored.append))
+    outbox.put(Append(HELD, 0, b"ab" * 100, bytes, stored.append))
     outbox.put(job("final", Kind.FINAL))
     await eventually(lambda: outbox.stuck)
     outbox.put(Delete((FREED,)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transcription.core.config import SessionConfig
 from transcription.core.jobs import Job
 from transcription.core.protocol import CloseCode, EndReason, FinalTranscript, ServerMessage
+from transcription.core.trace import Event, SegmentTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class RecordSegment:
     """Note a final in the audit records."""
 
     final: FinalTranscript
+    trace: SegmentTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class RecordFailedSegment:
     start_ms: float
     duration_ms: float
     reason: str
+    trace: SegmentTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class RecordClosed:
     total_audio_ms: float
     total_segments: int
     errors: int
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)

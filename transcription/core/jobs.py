@@ -80,6 +80,10 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript"):
     preprocess_ms: float
     inference_ms: float
     postprocess_ms: float
+    batch_wait_ms: float = 0.0
+    """Waiting inside the worker for the model."""
+    batch_size: int = 1
+    """How many requests were decoded together."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

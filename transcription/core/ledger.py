@@ -29,6 +29,12 @@ class Entry:
     pcm: bytearray
     """The segment's audio, kept until it is answered: Redis may lose it."""
     inquired_at: float = 0.0
+    speech_end: int = 0
+    """Position after which no speech was heard."""
+    closed_at: float = 0.0
+    """When the segment's endpoint was heard."""
+    partials: list[tuple[float, float, int]] = field(default_factory=list)
+    """The segment's partials, for the records; see `core/trace.py`."""
     attempts: int = 1
     answer: Result | None = None
     answered_at: float = 0.0

@@ -35,6 +35,7 @@ from transcription.core.ledger import Entry, Ledger
 from transcription.core.listener import Audio, Closed, Heard, Listener, Opened, Vad, pcm_samples
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
 from transcription.core.shedding import effort
+from transcription.core.trace import Journal, trace
 from transcription.core.utterance import Utterance
 
 PARTIAL_LOST_AFTER_S = 3.0
@@ -79,6 +80,8 @@ class Session:
         self._defaults = defaults
         self._tools = tools
         self._asked_at = now
+        self._opened_at = now
+        self._journal = Journal()
         self._last_heard_from = now
         self._backlog = Backlog(defaults.max_buffer_ms)
         self._step = 0
@@ -103,6 +106,15 @@ class Session:
     def audio_ms(self) -> float:
         """Audio accepted."""
         return ms_from_samples(self._received, self.config.sample_rate)
+
+    @property
+    def segments(self) -> int:
+        """How many segments there have been, the open one included."""
+        return self._segments
+
+    def note(self, what: str) -> None:
+        """Keep an event for the audit records: what an operator should know of this session at this point."""
+        self._journal.note(self.audio_ms, what)
 
     # What the client does
 
@@ -158,10 +170,20 @@ class Session:
     def disconnect(self, now: float) -> list[Effect]:
         """The client is gone. What it said is still transcribed and recorded."""
         if self.state is State.STREAMING:
+            self.note("client gone")
             return self._end(EndReason.DISCONNECTED, now)
         if self.state in (State.CONNECTED, State.STARTING):
             self.state = State.ENDED
         return []
+
+    # What an operator does
+
+    def cancel(self) -> list[Effect]:
+        """End it now, as the client's own `cancel` does."""
+        if self.state not in (State.STREAMING, State.ENDING):
+            return []
+        self.note("cancelled by an operator")
+        return self._abandon(EndReason.CANCELLED, CloseCode.NORMAL)
 
     # What the service answers
 
@@ -184,7 +206,7 @@ class Session:
         config = self.config
         self.state = State.STREAMING
         self._effort = effort(self._step, config)
-        self._last_heard_from = now
+        self._opened_at = self._last_heard_from = now
         self._listener = Listener(config, self._tools.vad() if config.vad.enabled else None)
         if config.sample_rate != SAMPLE_RATE:
             self._resampler = self._tools.resampler(config.sample_rate)
@@ -201,11 +223,11 @@ class Session:
             if utterance.hear_speculation(result, now):
                 return self._receive_speculation(utterance, result, now)
         again = self._ledger.receive(result, now)
-        return [*self._resend([again] if again else []), *self._release()]
+        return [*self._resend([again] if again else []), *self._release(now)]
 
     def receive_loss(self, job_ids: Collection[str], now: float, *, worker_died: bool) -> list[Effect]:
         """An `Inquire` found that nobody has these finals any more, or that the worker that had them is dead."""
-        return [*self._resend(self._ledger.lost(job_ids, now, worker_died=worker_died)), *self._release()]
+        return [*self._resend(self._ledger.lost(job_ids, now, worker_died=worker_died)), *self._release(now)]
 
     def audio_of(self, segment_id: str) -> bytes:
         """A segment's audio so far, as long as its final is awaited; for a Redis that has lost it."""
@@ -225,6 +247,7 @@ class Session:
         self._step, self._effort = step, effort(step, self.config)
         if self._utterance:
             self._utterance.effort = self._effort
+        self.note(f"shedding step {step}")
         return [Send(replies.status(self.session_id, step, self._effort))]
 
     def tick(self, now: float, backlog_s: float = 0.0) -> list[Effect]:
@@ -239,7 +262,7 @@ class Session:
             case State.STREAMING | State.ENDING:
                 again = self._resend(self._ledger.overdue(now, backlog_s))
                 unsure = self._ledger.unsure(now)
-                return [*again, *([Inquire(unsure)] if unsure else []), *self._release()]
+                return [*again, *([Inquire(unsure)] if unsure else []), *self._release(now)]
         return []
 
     def bar(self, code: ErrorCode, message: str, now: float) -> list[Effect]:
@@ -296,9 +319,10 @@ class Session:
                     submit, entry = utterance.final(end, now, paused=not continues)
                     if utterance.speculation:
                         effects.append(CountSpeculation(hit=entry is utterance.speculation))
+                    entry.speech_end, entry.closed_at, entry.partials = speech_end, now, utterance.partials
                     self._ledger.expect(entry)
                     self._utterance = None
-                    effects += [*submit, *self._release()]
+                    effects += [*submit, *self._release(now)]
                 case Paused():
                     assert self._utterance
                     effects += self._utterance.speculate(now)
@@ -335,24 +359,31 @@ class Session:
         if not text or not self.config.partial_results or not isinstance(result, Transcript):
             return []
         assert self.session_id
-        return [Send(replies.partial(self.session_id, utterance, result, text, total_s))]
+        shown = replies.partial(self.session_id, utterance, result, text, total_s)
+        utterance.note_shown(shown.audio_end_ms, shown.timing.server_total_ms, len(text))
+        return [Send(shown)]
 
-    def _release(self) -> list[Effect]:
+    def _release(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
         for entry, answer in self._ledger.release():
-            effects += self._failed(entry, answer) if isinstance(answer, Failure) else self._final(entry, answer)
+            if isinstance(answer, Failure):
+                effects += self._failed(entry, answer, now)
+            else:
+                effects += self._final(entry, answer, now)
             effects.append(DiscardAudio((answer.segment_id,)))
         return effects + self._finish_if_drained()
 
     def _resend(self, entries: list[Entry]) -> list[Effect]:
+        for entry in entries:
+            self.note(f"{entry.job.segment_id} sent again")
         return [Resend(entry.job, bytes(entry.pcm)) for entry in entries]
 
-    def _final(self, entry: Entry, answer: Transcript) -> list[Effect]:
+    def _final(self, entry: Entry, answer: Transcript, now: float) -> list[Effect]:
         assert self.session_id
         final = replies.final(self.session_id, entry, answer)
-        return [Send(final), RecordSegment(final)]
+        return [Send(final), RecordSegment(final, trace(entry, answer, self._opened_at, now))]
 
-    def _failed(self, entry: Entry, answer: Failure) -> list[Effect]:
+    def _failed(self, entry: Entry, answer: Failure, now: float) -> list[Effect]:
         start_ms, duration_ms = ms_from_samples(entry.start), ms_from_samples(entry.samples)
         return [
             self._error(
@@ -360,7 +391,9 @@ class Session:
                 answer.reason,
                 answer.segment_id,
             ),
-            RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason),
+            RecordFailedSegment(
+                answer.segment_id, start_ms, duration_ms, answer.reason, trace(entry, answer, self._opened_at, now)
+            ),
         ]
 
     def _flush(self, now: float) -> list[Effect]:
@@ -379,7 +412,10 @@ class Session:
 
     def _abandon(self, reason: EndReason, code: CloseCode) -> list[Effect]:
         open_segment = (self._utterance.segment_id,) if self._utterance else ()
-        discard = DiscardAudio((*self._ledger.segment_ids, *open_segment))
+        dropped = (*self._ledger.segment_ids, *open_segment)
+        if dropped:
+            self.note(f"{len(dropped)} segments dropped unanswered")
+        discard = DiscardAudio(dropped)
         self._reason, self._utterance = reason, None
         return [discard, *self._finish(code)]
 
@@ -393,7 +429,8 @@ class Session:
             total_audio_ms=total_ms,
             total_segments=self._segments,
         )
-        return [RecordClosed(self._reason, total_ms, self._segments, self._errors), Send(ended), Close(code)]
+        closed = RecordClosed(self._reason, total_ms, self._segments, self._errors, tuple(self._journal.events))
+        return [closed, Send(ended), Close(code)]
 
     def _vad_event(self, state: protocol.SpeechState, position: int) -> list[Effect]:
         if not self.config.vad.enabled:
@@ -414,4 +451,5 @@ class Session:
 
     def _error(self, code: ErrorCode, message: str, segment_id: str | None = None) -> Send:
         self._errors += 1
+        self.note(f"{code}: {message}" if segment_id is None else f"{code} ({segment_id}): {message}")
         return Send(protocol.Error(code=code, message=message, session_id=self.session_id, segment_id=segment_id))

@@ -15,6 +15,8 @@ from transcription.core.stabiliser import Stabiliser
 STORE_MS = 100
 EVIDENCE = 0.25
 """How full a partial's window must be for its words to count: in a second of audio Whisper hears anything."""
+MAX_PARTIALS = 128
+"""How many of a segment's partials are kept for the records."""
 SLIDE_AT = 0.5
 """How full a partial's window is when word times are asked for, to move it to a word's end."""
 
@@ -34,6 +36,8 @@ class Utterance:
         """The final decoded ahead, while the pause it was decoded in lasts."""
         self.partial_sent_at = now
         """When the last partial was asked for (or the segment opened)."""
+        self.partials: list[tuple[float, float, int]] = []
+        """Those shown so far, the first `MAX_PARTIALS`: where they end (ms), latency (ms), length."""
         self._config = config
         self._uid = session_uid
         self.pcm = bytearray()
@@ -69,6 +73,11 @@ class Utterance:
         return self._store() if self.samples - self._stored >= samples_from_ms(STORE_MS) else []
 
     # Partials
+
+    def note_shown(self, audio_end_ms: float, latency_ms: float, chars: int) -> None:
+        """A partial went out: keep what the records want of it."""
+        if len(self.partials) < MAX_PARTIALS:
+            self.partials.append((audio_end_ms, latency_ms, chars))
 
     def partial(self, now: float) -> list[Effect]:
         """Ask for a partial when one is due: the interval is over, none is outstanding, there is new audio."""
