@@ -5,7 +5,8 @@ import os
 
 from hypothesis import strategies as st
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "3000"))
+SHORT = 3_000
+INPUTS = int(os.environ.get("FUZZ_INPUTS", SHORT))
 """At least so many messages, frames or events a test; `make fuzz` asks for 100,000."""
 
 _KEYS = st.sampled_from(

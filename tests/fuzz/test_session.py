@@ -4,12 +4,13 @@ import gc
 import weakref
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.core.fakes import FAST, Talk, transcript
 from tests.core.test_session_machine import SessionMachine
-from tests.fuzz.inputs import INPUTS, audio, texts
+from tests.fuzz.inputs import INPUTS, SHORT, audio, texts
 from transcription.core.admission import Admitted, Refusal
 from transcription.core.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened
 from transcription.core.jobs import Failure, Kind, Result
@@ -122,10 +123,11 @@ def test_sessions_are_forgotten() -> None:
     assert len(_sessions) <= 1  # the last one may still be in Hypothesis' hands
 
 
+@pytest.mark.skipif(INPUTS <= SHORT, reason="the suite has the machine itself")
 class FuzzedMachine(SessionMachine.TestCase):
     """The state machine's invariants, over as many steps."""
 
     settings = settings(
-        max_examples=max(INPUTS // STEPS, 10), stateful_step_count=STEPS, deadline=None, database=None,
+        max_examples=max(INPUTS // STEPS, 1), stateful_step_count=STEPS, deadline=None, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
