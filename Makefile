@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 CLIENT := -e clients/python
 
-.PHONY: run test test-stack test-livekit-oldest check format bench docs docs-site clean
+.PHONY: run test test-stack test-livekit-oldest check format bench chaos fuzz soak docs docs-site clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py stt
@@ -39,6 +39,15 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp  ## starts the service and measures it; ARGS="capacity --manifest …" for more (benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(or $(ARGS),all --launch --talkers 1,2 --seconds 30 --max-talkers 16)
+
+chaos: $(VENV)/dev.stamp  ## random faults under load; ARGS="--minutes 10 --talkers 20 --persistent" (docs/reliability.md)
+	$(BIN)/python -m reliability chaos $(ARGS)
+
+fuzz: $(VENV)/dev.stamp  ## 100,000 inputs and more to the decoder, the sessions, a running process
+	FUZZ_INPUTS=$(or $(INPUTS),100000) $(BIN)/python -m pytest tests/fuzz
+
+soak: $(VENV)/dev.stamp  ## memory, files, threads, keys over time; ARGS="--minutes 20 --talkers 20"
+	$(BIN)/python -m reliability soak $(ARGS)
 
 docs: $(VENV)/dev.stamp  ## record the examples of the protocol, write what is generated
 	$(BIN)/python -m docs.capture

@@ -1,6 +1,7 @@
 """The WebSocket's shell: decode, feed the session, do what it asks. It decides nothing."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -10,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 
@@ -233,7 +235,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                     metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
                 self._shown = message.text
         if not self._gone:
-            await self.send(text_data=protocol.encode(message))
+            # a client that has just gone: its `websocket.disconnect` waits behind the frames it has sent
+            with contextlib.suppress(Disconnected):
+                await self.send(text_data=protocol.encode(message))
 
     async def _submit(self, job: Job) -> None:
         load = self.service.capacity.load

@@ -119,6 +119,7 @@ def _beat(worker: Worker, client: redis.Redis) -> None:
         )
         try:
             announce([worker_key(worker.worker_id), WORKERS_KEY], [msgspec.json.encode(beat), worker.worker_id, ttl_ms])
+            worker.disclaim()
         except redis.RedisError as error:
             logger.warning("Heartbeat cannot reach Redis: %s", error)
         _stop.wait(HEARTBEAT_S)

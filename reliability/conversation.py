@@ -1,0 +1,156 @@
+"""One session whose finals are known beforehand: what it was owed, what came, what it was told.
+
+The echo engine's text is computed from the samples it was given, so each final is checked against the audio sent.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import websockets
+
+from tests.system.talker import FRAME, noise, silence, speech
+from workers.echo import echo
+
+SILENCE = 9_600
+"""Samples at the end of a segment that its final may not have been decoded from: nobody speaks in them."""
+CLIPS = ("s01_pm_alex", "s06_pf_dora", "s13_pm_alex", "s24_pf_dora")
+
+
+@dataclass(slots=True)
+class Owed:
+    """A segment that must be answered."""
+
+    asked_at: float
+    """When its endpoint was asked for, or told; `time.monotonic()`."""
+    span: tuple[int, int] | None
+    """Its samples within the session; `None` where the VAD decides."""
+    answered_at: float | None = None
+    finals: int = 0
+    wrong: list[str] = field(default_factory=list)
+    told: bool = False
+    """By an `error` that names it, or by the session's end."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A session and its account."""
+
+    session_id: str
+    vad: bool
+    owed: dict[str, Owed] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    ended: dict[str, Any] | None = None
+    refused: bool = False
+    closed: str = ""
+    """How the connection ended, when `session_ended` did not come first."""
+    cut: bool = False
+    """Its web process was killed."""
+    unexpected: list[str] = field(default_factory=list)
+    """Finals for segments that were never asked for."""
+    sent: bytearray = field(default_factory=bytearray)
+
+    async def run(self, url: str, rng: random.Random, utterances: int, patience_s: float) -> None:
+        """Talk, in real time, and listen to the end."""
+        try:
+            async with websockets.connect(url, compression=None, open_timeout=20, close_timeout=2) as ws:
+                config = {"vad_enabled": self.vad, "partial_results": rng.random() < 0.5}
+                await ws.send(json.dumps({"type": "start_session", "session_id": self.session_id, "config": config}))
+                answer = json.loads(await asyncio.wait_for(ws.recv(), 30))
+                if answer["type"] == "error":
+                    self.refused = True
+                    self.errors.append(answer)
+                    return
+                listening = asyncio.create_task(self._listen(ws))
+                try:
+                    await self._speak(ws, rng, utterances)
+                    await asyncio.wait_for(asyncio.shield(listening), patience_s)
+                finally:
+                    listening.cancel()
+        except (OSError, TimeoutError, websockets.WebSocketException) as error:
+            self.closed = f"{type(error).__name__}: {error}"
+            if not self.owed:
+                self.refused = True
+        finally:
+            self.sent.clear()
+
+    def lost(self) -> list[str]:
+        """Segments nobody will hear of again."""
+        return [name for name, owed in self.owed.items() if not owed.finals and not owed.told]
+
+    async def _speak(self, ws: websockets.ClientConnection, rng: random.Random, utterances: int) -> None:
+        began = time.monotonic()
+        for pcm in self._utterances(rng, utterances):
+            start = len(self.sent) // 2
+            for i in range(0, len(pcm), 2 * FRAME):
+                self.sent += (frame := pcm[i : i + 2 * FRAME])
+                await ws.send(frame)
+                await asyncio.sleep(max(began + len(self.sent) / 32_000 - time.monotonic(), 0))
+            if not self.vad:
+                span = (start, len(self.sent) // 2)
+                self.owed[f"seg-{len(self.owed) + 1:04d}"] = Owed(time.monotonic(), span)
+                await ws.send('{"type": "flush"}')
+        await ws.send('{"type": "end_session"}')
+
+    def _utterances(self, rng: random.Random, count: int) -> Iterator[bytes]:
+        for _ in range(count):
+            if self.vad:
+                yield speech(rng.choice(CLIPS)) + silence(rng.uniform(0.6, 1.2))
+            else:
+                yield noise(rng.uniform(0.3, 2.5), rng.getrandbits(32))
+
+    async def _listen(self, ws: websockets.ClientConnection) -> None:
+        try:
+            async for text in ws:
+                self._hear(json.loads(text), time.monotonic())
+        finally:
+            if self.ended is None:
+                self.closed = f"{ws.close_code} {ws.close_reason}"
+
+    def _hear(self, message: dict[str, Any], now: float) -> None:
+        match message:
+            case {"type": "vad_event", "state": "speech_end", "segment_id": segment_id}:
+                self.owed[segment_id] = Owed(now, None)
+            case {"type": "final_transcript", "segment_id": segment_id}:
+                self._hear_final(segment_id, message, now)
+            case {"type": "error"}:
+                self.errors.append(message)
+                if owed := self.owed.get(message.get("segment_id", "")):
+                    owed.told, owed.answered_at = True, now
+            case {"type": "session_ended", "reason": reason}:
+                self.ended = message
+                for owed in self.owed.values():
+                    if not owed.finals and reason != "completed":
+                        owed.told, owed.answered_at = True, now
+
+    def _hear_final(self, segment_id: str, message: dict[str, Any], now: float) -> None:
+        owed = self.owed.get(segment_id)
+        if owed is None:
+            self.unexpected.append(segment_id)
+            return
+        owed.finals += 1
+        owed.answered_at = now
+        start = round(message["audio_start_ms"] * 16)
+        end = start + round(message["audio_duration_ms"] * 16)
+        if owed.span not in (None, (start, end)) or not self._heard(message["text"], start, end):
+            owed.wrong.append(f"{segment_id}: {message['text']!r} of {start}–{end}, expected {owed.span}")
+
+    def _heard(self, text: str, start: int, end: int) -> bool:
+        """Whether the engine said this of these samples; one asked ahead of the endpoint had not all the silence."""
+        ends = range(end, end + 1)
+        if self.vad:
+            least = start + int(text.split()[0]) * 16
+            if least < end - SILENCE:
+                return False
+            ends = range(least, min(least + 16, end + 1))
+        return any(heard(self.sent[2 * start : 2 * upto]) == text for upto in ends)
+
+
+def heard(pcm: bytes | bytearray) -> str:
+    """What the echo engine says of these samples."""
+    return echo(np.frombuffer(bytes(pcm), "<i2").astype(np.float32) / 32768.0)

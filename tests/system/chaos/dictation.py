@@ -1,0 +1,56 @@
+"""A session whose segments end by `flush`, so that what it must be answered is known word for word."""
+
+import itertools
+
+from reliability.conversation import heard
+from tests.system.talker import Talker, noise
+
+_seeds = itertools.count(1_000)
+
+
+class Dictation(Talker):
+    """A talker that keeps account."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.expected: dict[str, str] = {}
+        self._open = bytearray()
+
+    async def begin(self, **fields: object) -> None:
+        """Start a session without VAD."""
+        answer = await self.start(config={"vad_enabled": False, "partial_results": False}, **fields)
+        assert answer["type"] == "session_started", answer
+
+    async def speak(self, pcm: bytes) -> None:
+        """Part of a segment."""
+        self._open += pcm
+        await self.stream(pcm, pace=0)
+
+    async def close_segment(self) -> str:
+        """Ask for the final of what was spoken; its id."""
+        segment_id = f"seg-{len(self.expected) + 1:04d}"
+        self.expected[segment_id] = heard(self._open)
+        self._open.clear()
+        await self.say("flush")
+        return segment_id
+
+    async def dictate(self, count: int) -> None:
+        """So many short segments, at once."""
+        for _ in range(count):
+            await self.speak(noise(0.2, next(_seeds)))
+            await self.close_segment()
+
+    async def finish(self, patience_s: float) -> None:
+        """End the session and wait for all that is owed."""
+        await self.say("end_session")
+        await self.until("session_ended", patience_s)
+
+    @property
+    def received(self) -> list[tuple[str, str]]:
+        """The finals in order: segment and text."""
+        return [(final["segment_id"], final["text"]) for final in self.of("final_transcript")]
+
+    @property
+    def owed(self) -> list[tuple[str, str]]:
+        """What they must be."""
+        return list(self.expected.items())
