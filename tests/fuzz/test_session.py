@@ -30,7 +30,6 @@ events = st.one_of(
     st.tuples(st.just("speech"), st.integers(1, 40)),
     st.tuples(st.just("silence"), st.integers(1, 20)),
     st.tuples(st.just("tick"), st.floats(0, 100)),
-    st.tuples(st.just("clock"), st.floats(-100, 0)),
     st.tuples(st.just("result"), st.tuples(st.integers(0, 50), st.sampled_from(["done", "failed", "retry", "alien"]))),
     st.tuples(st.just("stored"), st.booleans()),
     st.tuples(st.just("gone"), st.none()),
@@ -66,7 +65,7 @@ class Fuzzed(Talk):
                 self.take(session.receive_audio(what, self.now))
             case "speech" | "silence":
                 self.windows(what, speaking=kind == "speech")
-            case "tick" | "clock":
+            case "tick":
                 self.now += what
                 self.take(session.tick(self.now))
             case "result" if self.jobs:
