@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # a worker counts even while Redis is full
 _ANNOUNCE = """#!lua flags=allow-oom
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-redis.call('SADD', KEYS[2], ARGV[2])
+redis.call(ARGV[4] == '1' and 'SREM' or 'SADD', KEYS[2], ARGV[2])
 """
 
 STUCK_EXIT = 70
@@ -95,7 +95,7 @@ def _engine(lanes: int) -> Engine:
 def _beat(worker: Worker, client: redis.Redis) -> None:
     stt = settings.STT
     announce, ttl_ms = client.register_script(_ANNOUNCE), round(HEARTBEAT_TTL_S * 1000)
-    while not _stop.is_set():
+    while True:
         if (stuck_s := worker.stuck_s()) > stt.decode_timeout_s:
             # a thread in the model cannot be stopped; whoever started this process starts another
             logger.critical("A decode has taken %.0f s, the worker gives up", stuck_s)
@@ -117,13 +117,12 @@ def _beat(worker: Worker, client: redis.Redis) -> None:
             final_rate=worker.finals.at(time.perf_counter()),
             metrics=metrics.exposition(),
         )
+        retiring = _stop.is_set()
         try:
-            announce([worker_key(worker.worker_id), WORKERS_KEY], [msgspec.json.encode(beat), worker.worker_id, ttl_ms])
+            keys = [worker_key(worker.worker_id), WORKERS_KEY]
+            announce(keys, [msgspec.json.encode(beat), worker.worker_id, ttl_ms, int(retiring)])
             worker.disclaim()
         except redis.RedisError as error:
             logger.warning("Heartbeat cannot reach Redis: %s", error)
-        _stop.wait(HEARTBEAT_S)
-    try:
-        client.delete(worker_key(worker.worker_id))
-    except redis.RedisError as error:
-        logger.warning("The heartbeat lapses by itself, Redis cannot be reached: %s", error)
+        # while it finishes what it has, it is not counted on, but its claims are a living worker's
+        time.sleep(HEARTBEAT_S) if retiring else _stop.wait(HEARTBEAT_S)

@@ -38,8 +38,8 @@ class Worker:
         self._redis = client
         self._batcher = Batcher(engine.decode, engine.max_batch, lanes)
         self._publisher = Publisher(client)
-        self._undelivered: set[str] = set()
-        """Finals of ours that are claimed and will not be answered."""
+        self._done_with: set[str] = set()
+        """Finals that are claimed still, answered or not."""
 
     def do(self, job: Job) -> None:
         """Run a job and publish its answer; a failure is an answer too."""
@@ -60,11 +60,12 @@ class Worker:
                 return
             except (redis.RedisError, TimeoutError) as error:
                 # the session still waits: it sends the job again when nobody claims it any more
-                if job.kind is Kind.FINAL:
-                    self._undelivered.add(job.job_id)
                 metrics.jobs_total.labels(job.kind, "undelivered").inc()
                 logger.warning("A job's answer could not be delivered: %s", error, extra=job.log_context())
                 return
+            finally:
+                if job.kind is Kind.FINAL:
+                    self._done_with.add(job.job_id)
         outcome = "failed" if isinstance(result, Failure) else "done"
         metrics.jobs_total.labels(job.kind, outcome).inc()
 
@@ -135,10 +136,10 @@ class Worker:
             self.costs[kind].add(decoded.decode_s * 1000, 1, noise.size / SAMPLE_RATE)
 
     def disclaim(self) -> None:
-        """Let go of the finals whose answers could not be delivered; call it again and again. Raises `RedisError`."""
-        if job_ids := tuple(self._undelivered):
+        """Let go of the finals that are done with; call it again and again. Raises `RedisError`."""
+        if job_ids := tuple(self._done_with):
             self._redis.delete(*map(claim_key, job_ids))
-            self._undelivered.difference_update(job_ids)
+            self._done_with.difference_update(job_ids)
 
     def stuck_s(self) -> float:
         """How long the longest decode has been going on."""
