@@ -250,7 +250,10 @@ class Server(daphne.server.Server):
 
     def _prepare(self) -> None:
         self.ws_factory.protocol = Connection
-        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_TIMEOUT_S)
+        # Autobahn forgets `allowNullOrigin` where it is not said again; who may connect is for the application to say
+        self.ws_factory.setProtocolOptions(
+            failByDrop=False, closeHandshakeTimeout=CLOSE_TIMEOUT_S, allowNullOrigin=True
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_event_loop().add_signal_handler(number, self._asked_to_stop)
 

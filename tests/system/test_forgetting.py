@@ -45,14 +45,15 @@ def spoken(stack: Stack, uid: str, days_ago: float, segments: int = 1, *, ended:
     with sqlite3.connect(stack.database, timeout=10) as database:
         (key,) = database.execute(
             """INSERT INTO transcription_session (uid, session_id, client, api_key_name, language, sample_rate, config,
-               started_at, ended_at, reason, total_audio_ms, total_segments, errors)
-               VALUES (?, ?, '', '', 'pt', 16000, '{}', ?, ?, 'completed', 0, 0, 0) RETURNING id""",
+               started_at, ended_at, reason, total_audio_ms, total_segments, errors, events)
+               VALUES (?, ?, '', '', 'pt', 16000, '{}', ?, ?, 'completed', 0, 0, 0, '[]') RETURNING id""",
             (uid, f"call-{uid}", when, when if ended else None),
         ).fetchone()
         rows = [(key, f"seg-{n}", when) for n in range(segments)]
         database.executemany(
             """INSERT INTO transcription_segment (session_id, segment_id, start_ms, duration_ms, text, confidence,
-               words, timing, failure, created_at) VALUES (?, ?, 0, 1000, 'meu segredo', 1, '[]', '{}', '', ?)""",
+               words, timing, failure, created_at, latency, attempts, batch_size, partials)
+               VALUES (?, ?, 0, 1000, 'meu segredo', 1, '[]', '{}', '', ?, '{}', 1, 1, '[]')""",
             rows,
         )
     database.close()
@@ -108,8 +109,8 @@ def test_purge_goes_in_batches(empty: Stack) -> None:
     with sqlite3.connect(empty.database, timeout=10) as database:
         database.executemany(
             """INSERT INTO transcription_session (uid, session_id, client, api_key_name, language, sample_rate, config,
-               started_at, reason, total_audio_ms, total_segments, errors)
-               VALUES (?, 's', '', '', 'pt', 16000, '{}', '2020-01-01', '', 0, 0, 0)""",
+               started_at, reason, total_audio_ms, total_segments, errors, events)
+               VALUES (?, 's', '', '', 'pt', 16000, '{}', '2020-01-01', '', 0, 0, 0, '[]')""",
             [(f"bulk-{n}",) for n in range(2_500)],
         )
     database.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from transcription.core.cluster import Heartbeat
+from transcription.core.cluster import Cost, Heartbeat
 from transcription.core.jobs import Kind
 from transcription.fleet import figures
 from workers import metrics
@@ -10,8 +10,9 @@ from workers import metrics
 
 def beat() -> Heartbeat:
     return Heartbeat(
-        worker_id="box-1", model="base", device="cpu", compute_type="int8", threads=4, avg_partial_ms=12.34,
-        avg_final_ms=56.78, metrics=metrics.exposition(),
+        worker_id="box-1", model="base", device="cpu", compute_type="int8", threads=4, lanes=2, max_batch=8,
+        avg_partial_ms=12.34, avg_final_ms=56.78, partial_cost=Cost(), final_cost=Cost(), handling_ms=1.0,
+        final_rate=0.5, metrics=metrics.exposition(),
     )  # fmt: skip
 
 
