@@ -8,14 +8,16 @@ exactly one `final_transcript` or an `error` that names it; finals come in order
 from collections.abc import Collection
 from enum import Enum, auto
 
+from msgspec import UNSET
+
 from transcription.core import options, protocol
 from transcription.core.admission import Admission, Refusal
-from transcription.core.audio import BYTES_PER_SAMPLE
+from transcription.core.audio import BYTES_PER_SAMPLE, ms_from_samples
 from transcription.core.config import SessionConfig
-from transcription.core.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened, Send
+from transcription.core.effects import Admit, Close, DiscardAudio, Effect, Keep, RecordClosed, RecordOpened, Send
 from transcription.core.jobs import Result
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
-from transcription.core.speech import Speech, Tools
+from transcription.core.speech import FRESH, Speech, Tools
 from transcription.core.trace import Journal
 
 
@@ -25,9 +27,14 @@ class State(Enum):
     CONNECTED = auto()
     STARTING = auto()
     STREAMING = auto()
+    DETACHED = auto()
+    """The client is gone and may come back, over another connection."""
     ENDING = auto()
     """No more input; finals are awaited."""
     ENDED = auto()
+
+
+LIVE = (State.STREAMING, State.DETACHED, State.ENDING)
 
 
 class Session:
@@ -44,6 +51,9 @@ class Session:
         self._asked_at = now
         self._journal = Journal()
         self._last_heard_from = now
+        self._resume = False
+        self._last_segment_id: str | None = None
+        self._gone_at: float | None = None
         self._misplaced_audio = False
         self._reason = EndReason.COMPLETED
         self._close_code = CloseCode.NORMAL
@@ -88,7 +98,7 @@ class Session:
                 return self._complain("Expected `start_session` first")
             case protocol.Cancel():
                 return self._abandon(EndReason.CANCELLED, CloseCode.NORMAL)
-            case _ if self.state is State.ENDING:
+            case _ if self.state in (State.DETACHED, State.ENDING):
                 return []
             case protocol.Flush(flush_id=flush_id):
                 assert self._speech
@@ -101,7 +111,7 @@ class Session:
         """A binary frame came in."""
         self._last_heard_from = now
         match self.state:
-            case State.ENDED:
+            case State.ENDED | State.DETACHED:
                 return []
             case State.CONNECTED | State.STARTING:
                 return self._complain_of_audio("Audio before `session_started`: expected `start_session` first")
@@ -118,10 +128,14 @@ class Session:
         return self._speech.feed(pcm, now)
 
     def disconnect(self, now: float) -> list[Effect]:
-        """The client is gone. What it said is still transcribed and recorded."""
+        """The client is gone. What it said is still transcribed and recorded; at once, unless it may come back."""
+        if self._gone_at is None:
+            self._gone_at = now
         if self.state is State.STREAMING:
             self.note("client gone")
-            return self._end(EndReason.DISCONNECTED, now)
+            if not self._resumable:
+                return self._end(EndReason.DISCONNECTED, now)
+            self.state = State.DETACHED
         if self.state in (State.CONNECTED, State.STARTING):
             self.state = State.ENDED
         return []
@@ -130,10 +144,19 @@ class Session:
 
     def cancel(self) -> list[Effect]:
         """End it now, as the client's own `cancel` does."""
-        if self.state not in (State.STREAMING, State.ENDING):
+        if self.state not in LIVE:
             return []
         self.note("cancelled by an operator")
         return self._abandon(EndReason.CANCELLED, CloseCode.NORMAL)
+
+    # What another connection does
+
+    def supersede(self) -> list[Effect]:
+        """Go: another connection has the session now, and hears again what is not answered."""
+        if self.state not in LIVE:
+            return []
+        self.note("resumed by another connection")
+        return self._abandon(EndReason.RESUMED, CloseCode.NORMAL)
 
     # What the service answers
 
@@ -155,19 +178,42 @@ class Session:
             ]
         self.state = State.STREAMING
         self._last_heard_from = now
-        self._speech = Speech(self.uid, self.session_id, self.config, self._tools, self._journal, now)
-        return [RecordOpened(self.session_id, self.config), Send(protocol.SessionStarted(session_id=self.session_id))]
+        resumed = admission.settled.after(self._last_segment_id) if admission.settled else None
+        settled = resumed or FRESH
+        self._speech = Speech(
+            self.uid,
+            self.session_id,
+            self.config,
+            self._tools,
+            self._journal,
+            now,
+            settled=settled,
+            resumable=self._resumable,
+        )
+        if resumed:
+            self.note("goes on with a lost connection's session")
+        started = protocol.SessionStarted(
+            session_id=self.session_id,
+            resumed=resumed is not None if self._resume else UNSET,
+            audio_received_ms=ms_from_samples(settled.position) if resumed else UNSET,
+        )
+        return [
+            RecordOpened(self.session_id, self.config),
+            *([Keep(settled)] if self._resumable else []),
+            Send(started),
+            *(Send(answer, again=True) for answer in settled.answers),
+        ]
 
     def receive_result(self, result: Result, now: float) -> list[Effect]:
         """A worker answers a job."""
-        if self.state not in (State.STREAMING, State.ENDING):
+        if self.state not in LIVE:
             return []
         assert self._speech
         return self._speech.receive_result(result, now) + self._finish_if_drained()
 
     def receive_loss(self, job_ids: Collection[str], now: float, *, worker_died: bool) -> list[Effect]:
         """An `Inquire` found that nobody has these finals any more, or that the worker that had them is dead."""
-        if self.state not in (State.STREAMING, State.ENDING):
+        if self.state not in LIVE:
             return []
         assert self._speech
         return self._speech.receive_loss(job_ids, now, worker_died=worker_died) + self._finish_if_drained()
@@ -183,7 +229,7 @@ class Session:
 
     def shed(self, step: int) -> list[Effect]:
         """Give way as the cluster's step says; the client is told of each change."""
-        if self.state not in (State.STREAMING, State.ENDING):
+        if self.state not in LIVE:
             return []
         assert self._speech
         return self._speech.shed(step)
@@ -197,7 +243,10 @@ class Session:
                 return [*complaint, Close(CloseCode.POLICY_VIOLATION)]
             case State.STREAMING if now >= self._last_heard_from + self.config.idle_timeout_s:
                 return self._end(EndReason.TIMEOUT, now)
-            case State.STREAMING | State.ENDING:
+            case State.DETACHED if self._gone_at is not None and now >= self._gone_at + self.config.resume_window_s:
+                self.note("client did not come back")
+                return self._end(EndReason.DISCONNECTED, now)
+            case State.STREAMING | State.DETACHED | State.ENDING:
                 assert self._speech
                 return self._speech.tick(now, backlog_s) + self._finish_if_drained()
         return []
@@ -208,7 +257,7 @@ class Session:
             case State.CONNECTED | State.STARTING:
                 self.state = State.ENDED
                 return [self._error(code, message), Close(CloseCode.POLICY_VIOLATION)]
-            case State.STREAMING:
+            case State.STREAMING | State.DETACHED:
                 self._close_code = CloseCode.POLICY_VIOLATION
                 self._misplaced_audio = True  # it has been told why nothing is heard
                 return [self._error(code, message), *self._end(EndReason.ERROR, now)]
@@ -231,7 +280,12 @@ class Session:
         self.session_id = message.session_id or self.uid
         self.state = State.STARTING
         self._misplaced_audio = False
-        return [Admit(self.session_id)]
+        self._resume, self._last_segment_id = message.resume, message.last_segment_id
+        return [Admit(self.session_id, self._resumable)]
+
+    @property
+    def _resumable(self) -> bool:
+        return self._resume and self.config.resume_window_s > 0
 
     def _end(self, reason: EndReason, now: float) -> list[Effect]:
         assert self._speech
@@ -267,9 +321,16 @@ class Session:
         ended = protocol.SessionEnded(
             session_id=self.session_id, reason=self._reason, total_audio_ms=total_ms, total_segments=segments
         )
-        events = tuple(self._journal.events)
-        closed = RecordClosed(self._reason, total_ms, segments, self._journal.errors, events)
-        return [closed, Send(ended), Close(code)]
+        over = self._gone_at is None or self._reason in (EndReason.CANCELLED, EndReason.DISCONNECTED)
+        closed = RecordClosed(
+            self._reason,
+            total_ms,
+            segments,
+            self._journal.errors,
+            tuple(self._journal.events),
+            resumable=self._resumable and not over,
+        )
+        return [closed, *([] if self._reason is EndReason.RESUMED else [Send(ended)]), Close(code)]
 
     def _complain(self, message: str) -> list[Effect]:
         return [self._error(ErrorCode.INVALID_MESSAGE, message)]

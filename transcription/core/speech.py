@@ -17,6 +17,7 @@ from transcription.core.effects import (
     DiscardAudio,
     Effect,
     Inquire,
+    Keep,
     RecordFailedSegment,
     RecordSegment,
     Resend,
@@ -26,13 +27,16 @@ from transcription.core.endpointing import Paused, Resumed
 from transcription.core.jobs import Failure, Kind, Result, Transcript
 from transcription.core.ledger import Entry, Ledger
 from transcription.core.listener import Audio, Closed, Heard, Listener, Opened, Vad, pcm_samples
-from transcription.core.protocol import ErrorCode
+from transcription.core.protocol import Error, ErrorCode, FinalTranscript
+from transcription.core.resuming import Settled, segment_name
 from transcription.core.shedding import effort
 from transcription.core.trace import Journal, trace
 from transcription.core.utterance import Utterance
 
 PARTIAL_LOST_AFTER_S = 3.0
 """An outstanding partial is taken for lost after so long, and the next may go out."""
+FRESH = Settled()
+"""Of a session that begins."""
 
 
 class Resampler(Protocol):
@@ -54,22 +58,36 @@ class Speech:
     """One session's audio on its way to its transcripts."""
 
     def __init__(
-        self, uid: str, session_id: str, config: SessionConfig, tools: Tools, journal: Journal, now: float
+        self,
+        uid: str,
+        session_id: str,
+        config: SessionConfig,
+        tools: Tools,
+        journal: Journal,
+        now: float,
+        *,
+        settled: Settled = FRESH,
+        resumable: bool = False,
     ) -> None:
-        """`uid` and `session_id` as in `Session`; `journal` takes what an operator should know."""
+        """`uid` and `session_id` as in `Session`; `journal` takes what an operator should know.
+
+        It goes on after what is `settled`; if `resumable`, it tells how far that goes.
+        """
         self.backlog = Backlog(config.max_buffer_ms)
-        self.segments = 0
+        self.segments = settled.segments
         """How many segments there have been, the open one included."""
         self._uid = uid
         self._session_id = session_id
         self._config = config
         self._journal = journal
         self._opened_at = now
-        self._received = 0
+        self._settled = settled
+        self._resumable = resumable
+        self._received = settled.position * config.sample_rate // SAMPLE_RATE
         self._step = 0
         self._effort = effort(0, config)
         self._ledger = Ledger(config.result_timeout_s, config.max_final_wait_s)
-        self._listener = Listener(config, tools.vad() if config.vad.enabled else None)
+        self._listener = Listener(config, tools.vad() if config.vad.enabled else None, settled.position)
         self._resampler = tools.resampler(config.sample_rate) if config.sample_rate != SAMPLE_RATE else None
         self._utterance: Utterance | None = None
 
@@ -80,7 +98,7 @@ class Speech:
 
     @property
     def audio_ms(self) -> float:
-        """Audio accepted."""
+        """Audio accepted, that before what it goes on after included."""
         return ms_from_samples(self._received, self._config.sample_rate)
 
     @property
@@ -224,12 +242,13 @@ class Speech:
 
     def _release(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
+        settled = self._settled
         for entry, answer in self._ledger.release():
-            if isinstance(answer, Failure):
-                effects += self._failed(entry, answer, now)
-            else:
-                effects += self._final(entry, answer, now)
-            effects.append(DiscardAudio((answer.segment_id,)))
+            message, record = self._answer(entry, answer, now)
+            self._settled = self._settled.plus(message, entry.start + entry.samples)
+            effects += [Send(message), record, DiscardAudio((answer.segment_id,))]
+        if self._resumable and self._settled is not settled:
+            effects.append(Keep(self._settled))
         return effects
 
     def _resend(self, entries: list[Entry]) -> list[Effect]:
@@ -237,13 +256,15 @@ class Speech:
             self._note(f"{entry.job.segment_id} sent again")
         return [Resend(entry.job, bytes(entry.pcm)) for entry in entries]
 
-    def _final(self, entry: Entry, answer: Transcript, now: float) -> list[Effect]:
-        final = replies.final(self._session_id, entry, answer)
-        return [Send(final), RecordSegment(final, trace(entry, answer, self._opened_at, now))]
-
-    def _failed(self, entry: Entry, answer: Failure, now: float) -> list[Effect]:
+    def _answer(
+        self, entry: Entry, answer: Transcript | Failure, now: float
+    ) -> tuple[FinalTranscript | Error, RecordSegment | RecordFailedSegment]:
+        how = trace(entry, answer, self._opened_at, now)
+        if isinstance(answer, Transcript):
+            final = replies.final(self._session_id, entry, answer)
+            return final, RecordSegment(final, how)
         start_ms, duration_ms = ms_from_samples(entry.start), ms_from_samples(entry.samples)
-        error = protocol.Error(
+        error = Error(
             code=ErrorCode.QUEUE_FULL if answer.queue_full else ErrorCode.INFERENCE_ERROR,
             message=answer.reason,
             session_id=self._session_id,
@@ -251,16 +272,11 @@ class Speech:
             flush_id=entry.flush_id,
         )
         self._journal.error(self.audio_ms, error.code, error.message, error.segment_id)
-        return [
-            Send(error),
-            RecordFailedSegment(
-                answer.segment_id, start_ms, duration_ms, answer.reason, trace(entry, answer, self._opened_at, now)
-            ),
-        ]
+        return error, RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason, how)
 
     def _open(self, start: int, now: float) -> Utterance:
         self.segments += 1
-        return Utterance(self._config, self._effort, self._uid, f"seg-{self.segments:04d}", start, now)
+        return Utterance(self._config, self._effort, self._uid, segment_name(self.segments), start, now)
 
     def _vad_event(self, state: protocol.SpeechState, position: int) -> list[Effect]:
         if not self._config.vad.enabled:
