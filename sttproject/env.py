@@ -106,6 +106,9 @@ class Env(BaseSettings):
     drain_s: float = Field(30.0, ge=0, description="Sessions may finish when a web process is stopped, for (s)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
+    resume_window_s: float = Field(
+        30.0, ge=0, le=60, description="A client that lost its connection may resume its session for (s; 0: never)"
+    )
     decode_timeout_s: float = Field(
         60.0, gt=0, description="A worker that decodes one batch for longer exits, for another to be started (s)"
     )
@@ -181,6 +184,7 @@ class Env(BaseSettings):
             beam_size=self.beam_size,
             start_timeout_s=self.start_timeout_s,
             idle_timeout_s=self.idle_timeout_s,
+            resume_window_s=self.resume_window_s,
             result_timeout_s=self.result_timeout_s,
             max_final_wait_s=self.max_final_wait_s,
         )

@@ -3,11 +3,14 @@
 A session's place is a lease: `stt:session:<id>` with the owner's name, and a member of the sorted set `stt:sessions`
 (and of its API key's, `stt:sessions:<key>`) scored by when it lapses. The web process renews the leases of its
 sessions; those of a dead process lapse within `LEASE_TTL_S`. Redis' own clock decides. Checking and taking is one
-script, so two processes cannot both win. Load and step are read at most every `READ_S`, never once a job.
+script, so two processes cannot both win. How far a session that may be resumed is settled lies in `stt:resume:<id>`
+(`outbox.py` writes it); whoever resumes it takes it over with the lease, in the same script. Load and step are read at
+most every `READ_S`, never once a job.
 """
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,7 +20,7 @@ import redis
 import redis.asyncio
 from django.conf import settings
 
-from transcription.core import cluster, jobs, shedding
+from transcription.core import cluster, jobs, resuming, shedding
 from transcription.core.admission import (
     MEMORY_FULL,
     Admission,
@@ -51,14 +54,17 @@ PROBE_TIMEOUT_S = 1.0
 _ACQUIRE = """
 local time = redis.call('TIME')
 local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
-local id, owner, ttl, most, refused, room, asked_for, key, key_most, starting_ms, settled_ms = unpack(ARGV)
-local lease, key_sessions = 'stt:session:' .. id, 'stt:sessions:' .. key
+local id, owner, ttl, most, refused, room, asked_for, key, key_most, starting_ms, settled_ms, window = unpack(ARGV)
+local lease, key_sessions, state = 'stt:session:' .. id, 'stt:sessions:' .. key, 'stt:resume:' .. id
 redis.call('ZREMRANGEBYSCORE', 'stt:sessions', '-inf', now)
 redis.call('ZREMRANGEBYSCORE', 'stt:starting', '-inf', now_ms - settled_ms)
 if key ~= '' then redis.call('ZREMRANGEBYSCORE', key_sessions, '-inf', now) end
 redis.call('HINCRBY', 'stt:counters', 'requests', 1)
+local kept = redis.call('HMGET', state, 'owner', 'key', 'settled')
+local live, resumes = redis.call('EXISTS', lease) == 1, tonumber(window) > 0 and kept[2] == key
 local answer = 'ok'
-if redis.call('EXISTS', lease) == 1 then answer = 'exists'
+if kept[2] and kept[2] ~= key or live and not resumes then answer = 'exists'
+elseif live then answer = 'ok'
 elseif refused == '1' then answer = 'refused'
 elseif redis.call('ZCARD', 'stt:sessions') >= tonumber(most) then answer = 'full'
 elseif key_most ~= '' and redis.call('ZCARD', key_sessions) >= tonumber(key_most) then answer = 'key full'
@@ -70,21 +76,28 @@ if answer ~= 'ok' then
 end
 redis.call('SET', lease, owner, 'EX', ttl)
 redis.call('ZADD', 'stt:sessions', now + ttl, id)
-redis.call('ZADD', 'stt:starting', now_ms, id)
+if not live then redis.call('ZADD', 'stt:starting', now_ms, id) end
 if key ~= '' then
   redis.call('ZADD', key_sessions, now + ttl, id)
   redis.call('EXPIRE', key_sessions, ttl)
 end
-return answer
+if not resumes then
+  redis.call('DEL', state)
+  return answer
+end
+redis.call('HSET', state, 'owner', owner)
+redis.call('EXPIRE', state, ttl + window)
+return {kept[1], kept[3]}
 """
 
 # what keeps an admitted session alive must work when Redis is full
 _RENEW = """#!lua flags=allow-oom
-local id, owner, ttl, key = unpack(ARGV)
+local id, owner, ttl, key, window = unpack(ARGV)
 local lease, lapses = 'stt:session:' .. id, tonumber(redis.call('TIME')[1]) + ttl
 local holder = redis.call('GET', lease)
 if holder and holder ~= owner then return 0 end
 redis.call('SET', lease, owner, 'EX', ttl)
+redis.call('EXPIRE', 'stt:resume:' .. id, ttl + window)
 redis.call('ZADD', 'stt:sessions', lapses, id)
 if key ~= '' then
   redis.call('ZADD', 'stt:sessions:' .. key, lapses, id)
@@ -94,7 +107,9 @@ return 1
 """
 
 _RELEASE = """#!lua flags=allow-oom
-local id, owner, key = unpack(ARGV)
+local id, owner, key, resumable = unpack(ARGV)
+local state = 'stt:resume:' .. id
+if resumable == '0' and redis.call('HGET', state, 'owner') == owner then redis.call('DEL', state) end
 if redis.call('GET', 'stt:session:' .. id) == owner then
   redis.call('DEL', 'stt:session:' .. id)
   redis.call('ZREM', 'stt:sessions', id)
@@ -178,8 +193,9 @@ def read_cluster(client: redis.Redis) -> Cluster:
 class Place:
     """A lease of this process."""
 
-    owner: str
+    session_id: str
     key_id: str
+    resume_window_s: int
 
 
 class Capacity:
@@ -194,6 +210,7 @@ class Capacity:
         self._load = client.register_script(_LOAD)
         self._move = client.register_script(_MOVE)
         self._owned: dict[str, Place] = {}
+        """By owner: a session that is resumed has two for a moment."""
         self._leases = asyncio.Lock()
         """A renewal on its way must not bring back what is given back meanwhile."""
         self._keeper: asyncio.Task[None] | None = None
@@ -202,27 +219,34 @@ class Capacity:
         self.load = ClusterLoad()
         """When last read: no more than `READ_S` ago while this process has sessions and Redis answers."""
 
-    async def admit(self, session_id: str, owner: str, holder: Holder | None = None) -> Admission:
-        """Decide on a new session and, if it is admitted, take its place."""
+    async def admit(
+        self, session_id: str, owner: str, holder: Holder | None = None, resume_window_s: float = 0
+    ) -> Admission:
+        """Decide on a new session and, if it is admitted, take its place.
+
+        With a window it may be resumed for so long, and goes on with the session of that name if there is one.
+        """
+        key_id = holder.key_id if holder else ""
         try:
-            return await self._admit(session_id, owner, holder)
+            return await self._admit(owner, Place(session_id, key_id, math.ceil(resume_window_s)), holder)
         except redis.exceptions.OutOfMemoryError:
             return memory_full(max(self.load.memory, MEMORY_FULL))
         except redis.RedisError as error:
             logger.warning("Admission cannot reach Redis: %s", error)
             return Refusal(ErrorCode.QUEUE_CONGESTION, "The service cannot reach its queue", retry_after_ms=2_000)
 
-    async def _admit(self, session_id: str, owner: str, holder: Holder | None) -> Admission:
+    async def _admit(self, owner: str, place: Place, holder: Holder | None) -> Admission:
         load = await self.read()
         # what counts sessions is left to the script, which sees them as they are
         refusal = decide(replace(load, sessions=0, starting=0), self._limits)
-        place = Place(owner, holder.key_id if holder else "")
         key_most = "" if holder is None or holder.max_sessions is None else holder.max_sessions
         verdict = [int(refusal is not None), room(load, self._limits), most_sessions(load, self._limits)]
-        lease = [session_id, owner, LEASE_TTL_S, self._limits.max_sessions]
-        match await self._acquire(args=[*lease, *verdict, place.key_id, key_most, *LOAD_ARGS[:2]]):
+        lease = [place.session_id, owner, LEASE_TTL_S, self._limits.max_sessions]
+        rest = [place.key_id, key_most, *LOAD_ARGS[:2], place.resume_window_s]
+        admitted = Admitted()
+        match await self._acquire(args=[*lease, *verdict, *rest]):
             case b"exists":
-                return session_exists(session_id)
+                return session_exists(place.session_id)
             case b"refused" if refusal:
                 return refusal
             case b"full":
@@ -231,19 +255,21 @@ class Capacity:
                 return max_sessions_reached(int(key_most), "this API key")
             case b"congested":
                 return congested(load, self._limits)
-        self._owned[session_id] = place
+            case [taken_from, settled]:
+                admitted = Admitted(resuming.decode(settled), taken_from.decode())
+        self._owned[owner] = place
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep())
-        return Admitted()
+        return admitted
 
-    async def release(self, session_id: str) -> None:
-        """Give a place back."""
-        place = self._owned.pop(session_id, None)
+    async def release(self, owner: str, *, resumable: bool = False) -> None:
+        """Give a place back; whether the session may be resumed all the same."""
+        place = self._owned.pop(owner, None)
         if place is None:
             return
         try:
             async with self._leases:
-                await self._release(args=[session_id, place.owner, place.key_id])
+                await self._release(args=[place.session_id, owner, place.key_id, int(resumable)])
         except redis.RedisError as error:
             logger.warning("A place lapses by itself, Redis cannot be reached: %s", error)
 
@@ -285,8 +311,9 @@ class Capacity:
 
     async def _renew_all(self) -> None:
         async with self._leases, self._redis.pipeline(transaction=False) as pipe:
-            for session_id, place in self._owned.items():
-                await self._renew(args=[session_id, place.owner, LEASE_TTL_S, place.key_id], client=pipe)
+            for owner, place in self._owned.items():
+                args = [place.session_id, owner, LEASE_TTL_S, place.key_id, place.resume_window_s]
+                await self._renew(args=args, client=pipe)
             await pipe.execute()
 
 

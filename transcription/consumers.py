@@ -16,8 +16,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 
 from transcription import draining, metrics, records, service
-from transcription.core import jobs, protocol
+from transcription.core import jobs, protocol, resuming
 from transcription.core.admission import Admission, Admitted, shutting_down
+from transcription.core.cluster import LEASE_TTL_S
 from transcription.core.effects import (
     Admit,
     Close,
@@ -25,6 +26,7 @@ from transcription.core.effects import (
     DiscardAudio,
     Effect,
     Inquire,
+    Keep,
     Overtake,
     RecordClosed,
     RecordFailedSegment,
@@ -39,18 +41,20 @@ from transcription.core.jobs import Failure, Job, Kind
 from transcription.core.observing import CANCEL_TYPE, MAX_SHOWN, OBSERVE_TYPE, REPORT_TYPE, SESSIONS_GROUP, Report
 from transcription.core.session import Session, State
 from transcription.keys import Key
-from transcription.outbox import Append, Delete, Mark, Restore
+from transcription.outbox import Append, Delete, Mark, Remember, Restore
 from transcription.recovery import Fates
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
+SUPERSEDED = "session.superseded"
 HANDLERS = {
     "websocket.connect": "websocket_connect",
     "websocket.receive": "websocket_receive",
     "websocket.disconnect": "websocket_disconnect",
     jobs.MESSAGE_TYPE: "result",
     CANCEL_TYPE: "cancel",
+    SUPERSEDED: "supersede",
     OBSERVE_TYPE: "observe",
     "session.tick": "tick",
     "session.fates": "fates",
@@ -74,7 +78,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._gone = False
         self._talking = False
         self._counted = False
-        self._metered_ms = 0.0
+        self._began_ms = self._metered_ms = 0.0
         self._predicted: dict[str, tuple[float, float]] = {}
         self._shown = ""
         try:
@@ -165,6 +169,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """An operator ends the session."""
         await self._run(self.session.cancel())
 
+    async def supersede(self, message: dict[str, Any]) -> None:
+        """Another connection goes on with the session."""
+        await self._run(self.session.supersede())
+
     async def observe(self, message: dict[str, Any]) -> None:
         """Somebody watches: say how the session is, with what it last said only if that is asked for."""
         report = Report(
@@ -186,19 +194,19 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
     async def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Send(message=message):
-                    await self._send(message)
+                case Send(message=message, again=again):
+                    await self._send(message, again=again)
                 case Submit(job=job):
                     await self._submit(job)
                 case Inquire(job_ids=job_ids):
                     if not self.service.outbox.stuck:  # else they may not have been sent yet
                         self.service.recovery.ask(job_ids, self._hear_fates)
-                case StoreAudio() | Resend() | Overtake() | DiscardAudio():
+                case StoreAudio() | Resend() | Overtake() | DiscardAudio() | Keep():
                     self._put(effect)
                 case CountSpeculation(hit=hit):
                     metrics.speculations_total.labels("hit" if hit else "miss").inc()
-                case Admit(session_id=session_id):
-                    await self._admit(session_id)
+                case Admit(session_id=session_id, resume=resume):
+                    await self._admit(session_id, resume=resume)
                 case RecordOpened() | RecordSegment() | RecordFailedSegment() | RecordClosed():
                     await self._record(effect)
                 case Close(code=code):
@@ -207,7 +215,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             self._talking = self.session.talking
             metrics.talkers_active.inc(1 if self._talking else -1)
 
-    def _put(self, effect: StoreAudio | Resend | Overtake | DiscardAudio) -> None:
+    def _put(self, effect: StoreAudio | Resend | Overtake | DiscardAudio | Keep) -> None:
         """Hand over what is for Redis."""
         uid, outbox = self.session.uid, self.service.outbox
         match effect:
@@ -222,8 +230,13 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 outbox.put(Mark(jobs.overtaken_key(uid, segment_id), number))
             case DiscardAudio(segment_ids=segment_ids):
                 outbox.put(Delete(tuple(jobs.audio_key(uid, segment_id) for segment_id in segment_ids)))
+            case Keep(settled=settled):
+                assert self.session.session_id
+                key_id = self.holder.key_id if self.holder else ""
+                ttl_s = math.ceil(LEASE_TTL_S + self.session.config.resume_window_s)
+                outbox.put(Remember(self.session.session_id, uid, key_id, resuming.encode(settled), ttl_s))
 
-    async def _send(self, message: protocol.ServerMessage) -> None:
+    def _count(self, message: protocol.ServerMessage) -> None:
         match message:
             case protocol.Error(code=code):
                 metrics.errors_total.labels(code).inc()
@@ -234,6 +247,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 for stage in metrics.STAGES:
                     metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
                 self._shown = message.text
+
+    async def _send(self, message: protocol.ServerMessage, *, again: bool) -> None:
+        if not again:
+            self._count(message)
         if not self._gone:
             # a client that has just gone: its `websocket.disconnect` waits behind the frames it has sent
             with contextlib.suppress(Disconnected):
@@ -254,19 +271,26 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         metrics.jobs_total.labels(job.kind, "sent").inc()
         self.service.outbox.put(job)
 
-    async def _admit(self, session_id: str) -> None:
+    async def _admit(self, session_id: str, *, resume: bool) -> None:
         admission: Admission | None = await self.service.keyring.refusal(self.holder) if self.holder else None
         if draining.began.is_set():
             admission = shutting_down()
         elif admission is None:
-            admission = await self.service.capacity.admit(session_id, self.session.uid, self.holder)
-        metrics.admissions_total.labels("admitted" if isinstance(admission, Admitted) else admission.code).inc()
+            window_s = self.session.config.resume_window_s if resume else 0
+            admission = await self.service.capacity.admit(session_id, self.session.uid, self.holder, window_s)
         if isinstance(admission, Admitted):
+            metrics.admissions_total.labels("resumed" if admission.settled else "admitted").inc()
+            if admission.taken_from:
+                await self.channel_layer.group_send(jobs.group_name(admission.taken_from), {"type": SUPERSEDED})
             for group in self._groups():
                 await self.channel_layer.group_add(group, self.channel_name)
             metrics.sessions_active.inc()
             self._counted = True
-        await self._run(self.session.receive_admission(admission, time.monotonic()))
+        else:
+            metrics.admissions_total.labels(admission.code).inc()
+        effects = self.session.receive_admission(admission, time.monotonic())
+        self._began_ms = self._metered_ms = self.session.audio_ms
+        await self._run(effects)
         await self._run(self.session.shed(self.service.capacity.load.step))
 
     async def _record(self, effect: RecordOpened | RecordSegment | RecordFailedSegment | RecordClosed) -> None:
@@ -277,14 +301,14 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 logger.info("session opened", extra={"action": "session_opened", "uid": uid})
             case RecordSegment() | RecordFailedSegment():
                 submit(records.segment(uid, effect))
-            case RecordClosed(reason=reason):
+            case RecordClosed(reason=reason, resumable=resumable):
                 submit(records.closed(uid, effect))
                 if self.holder:
                     self._meter(self.holder)
                 metrics.sessions_total.labels(reason).inc()
-                metrics.audio_seconds_total.inc(effect.total_audio_ms / 1000)
+                metrics.audio_seconds_total.inc((effect.total_audio_ms - self._began_ms) / 1000)
                 logger.info("session closed: %s", reason, extra={"action": "session_closed", "uid": uid})
-                await self._leave()
+                await self._leave(resumable=resumable)
 
     def _meter(self, holder: Key) -> None:
         """Put the audio accepted since the last time on the key's account."""
@@ -292,14 +316,13 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self.service.keyring.count(holder, audio_ms - self._metered_ms)
         self._metered_ms = audio_ms
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, resumable: bool = False) -> None:
         """Give back the session's place; before `session_ended`, so that the client may use the name again."""
         if not self._counted:
             return
         self._counted = False
         metrics.sessions_active.dec()
-        assert self.session.session_id
-        await self.service.capacity.release(self.session.session_id)
+        await self.service.capacity.release(self.session.uid, resumable=resumable)
         for group in self._groups():
             await self.channel_layer.group_discard(group, self.channel_name)
 

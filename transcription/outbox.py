@@ -64,7 +64,29 @@ class Delete:
     keys: tuple[str, ...]
 
 
-Item = Append | Restore | Mark | Delete | Job
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """How far a session is settled, for whoever goes on with it; only its owner's word counts."""
+
+    session_id: str
+    owner: str
+    key_id: str
+    settled: bytes
+    ttl_s: int
+
+
+# it takes little, and a session that cannot be resumed costs more when Redis is full
+_REMEMBER = """#!lua flags=allow-oom
+local id, owner, key, settled, ttl = unpack(ARGV)
+local state = 'stt:resume:' .. id
+local holder = redis.call('HGET', state, 'owner') or redis.call('GET', 'stt:session:' .. id)
+if holder == owner then
+  redis.call('HSET', state, 'owner', owner, 'key', key, 'settled', settled)
+  redis.call('EXPIRE', state, ttl)
+end
+"""
+
+Item = Append | Restore | Mark | Delete | Remember | Job
 
 
 class Outbox:
@@ -147,5 +169,7 @@ class Outbox:
                         pipe.set(item.key, item.number, ex=AUDIO_TTL_S)
                     case Delete() if item.keys:
                         pipe.delete(*item.keys)
+                    case Remember():
+                        pipe.eval(_REMEMBER, 0, item.session_id, item.owner, item.key_id, item.settled, item.ttl_s)
             answers = await pipe.execute()
         return [item for i, item in appended if answers[i] < item.offset * BYTES_PER_SAMPLE]

@@ -36,6 +36,7 @@ def is_live(client: redis.Redis, session: Session) -> bool:
 
 def forget(client: redis.Redis, session: Session) -> None:
     """Delete what Redis holds of a session: audio, and copies of results, which would lapse within minutes."""
+    client.delete(f"stt:resume:{session.session_id}")
     for key in client.scan_iter(f"stt:*{session.uid}*", count=1_000):
         client.delete(key)
 

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from transcription import dispatch
 from transcription.capacity import Capacity
 from transcription.core.config import Limits, SessionConfig
-from transcription.core.session import Tools
+from transcription.core.speech import Tools
 from transcription.keyring import Keyring
 from transcription.outbox import Outbox
 from transcription.records import Recorder

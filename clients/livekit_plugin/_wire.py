@@ -54,14 +54,14 @@ class Connection:
 
     async def start(self, resume: Message | None) -> None:
         """Open the session, or go on with the one that `resume` names; raises the `APIError` of a refusal."""
-        if resume:
-            await self._send({"type": "start_session", "config": self._config, "resume": True, **resume})
-            try:
-                return await self._started()
-            except APIStatusError as error:
-                # A service that knows no `resume`, or whose session still belongs to the lost connection.
-                if error.status_code not in (STATUS["INVALID_MESSAGE"], STATUS["SESSION_EXISTS"]):
-                    raise
+        await self._send({"type": "start_session", "config": self._config, "resume": True, **(resume or {})})
+        try:
+            return await self._started()
+        except APIStatusError as error:
+            # A service that knows no `resume`, or whose session still belongs to the lost connection.
+            taken = resume is not None and error.status_code == STATUS["SESSION_EXISTS"]
+            if error.status_code != STATUS["INVALID_MESSAGE"] and not taken:
+                raise
         await self._send({"type": "start_session", "config": self._config})
         return await self._started()
 

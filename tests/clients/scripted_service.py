@@ -145,12 +145,11 @@ def one_utterance(text: str = "olá mundo", *, start_ms: float = 200, end_ms: fl
 
 
 def refusal(code: str, **fields: Any) -> Script:
-    """A script: the session is refused; the connection stays."""
+    """A script: the session is refused, however often it is asked for; the connection stays."""
 
     async def script(peer: Peer) -> None:
-        await peer.ws.recv()
-        await peer.error(code, **fields)
-        await peer.ws.wait_closed()
+        async for _ in peer.ws:
+            await peer.error(code, **fields)
 
     return script
 

@@ -66,7 +66,11 @@ async def test_session_is_asked_for_what_was_configured(service: ScriptedService
     await transcribe(choosy, audio, language="english")
 
     config = {"sample_rate": 16_000, "vad_enabled": True, "word_timestamps": True, "partial_results": True}
-    assert service.peers[0].start == {"type": "start_session", "config": {**config, "lang_code": "pt"}}
+    assert service.peers[0].start == {
+        "type": "start_session",
+        "config": {**config, "lang_code": "pt"},
+        "resume": True,
+    }
     config |= {"word_timestamps": False, "partial_results": False, "vad_threshold": 0.3}
     assert service.peers[1].start["config"] == {**config, "lang_code": "pt"}
     assert service.peers[2].start["config"]["lang_code"] == "en"

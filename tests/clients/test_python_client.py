@@ -70,7 +70,7 @@ async def test_session_is_asked_for_what_was_wanted(service: ScriptedService) ->
     config = {"sample_rate": 16_000, "vad_enabled": True, "partial_results": True, "word_timestamps": True}
     other = {"lang_code": "pt-BR", "sample_rate": 48_000, "vad_threshold": 0.3, "partial_results": False}
 
-    assert service.peers[0].start == {"type": "start_session", "config": config}
+    assert service.peers[0].start == {"type": "start_session", "config": config, "resume": True}
     assert service.peers[1].start["config"] == config | other
 
 

@@ -11,7 +11,8 @@ from transcription.core.effects import Effect, Resend, Send, StoreAudio, Submit
 from transcription.core.endpointing import WINDOW
 from transcription.core.jobs import Job, Kind, Transcript
 from transcription.core.protocol import ServerMessage
-from transcription.core.session import Session, Tools
+from transcription.core.session import Session
+from transcription.core.speech import Tools
 
 FAST = SessionConfig(
     vad=VadConfig(min_speech_ms=64, min_silence_ms=96, pre_roll_ms=64, speculate_ms=0),

@@ -81,12 +81,12 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(samples=st.integers(1, 6000), speaking=st.booleans())
     def audio(self, samples: int, speaking: bool) -> None:
         self.talk.vad.speaking = speaking
-        before = self.talk.session._received
+        before = self.talk.session.audio_ms
         if speaking:
             self.effects.append("spoke")
         pcm = (np.arange(self.accepted, self.accepted + samples) % 65536).astype("<u2").tobytes()
         self.take(self.talk.session.receive_audio(pcm, self.talk.now))
-        taken = self.talk.session._received - before
+        taken = round((self.talk.session.audio_ms - before) * 16)
         assert taken in (0, samples), "a frame is taken whole or refused whole"
         if taken and speaking:
             self.spoken.append((self.accepted, self.accepted + taken))
@@ -225,8 +225,9 @@ class SessionMachine(RuleBasedStateMachine):
     def ends(self) -> dict[str, int]:
         """Where each segment that was asked for ends: without speculation, its last final job says so."""
         jobs = [job for job in self.talk.jobs if job.kind is Kind.FINAL]
-        open_one = self.talk.session._utterance
-        ends = {job.segment_id: job.end for job in jobs if not open_one or job.segment_id != open_one.segment_id}
+        session = self.talk.session
+        open_one = f"seg-{session.segments:04d}" if session.talking else None
+        ends = {job.segment_id: job.end for job in jobs if job.segment_id != open_one}
         told = [message for message in self.talk.sent if isinstance(message, FinalTranscript)]
         return ends | {final.segment_id: round(final.audio_duration_ms * 16) for final in told}
 

@@ -15,7 +15,8 @@ from transcription.core.admission import Admitted, Refusal
 from transcription.core.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened
 from transcription.core.jobs import Failure, Kind, Result
 from transcription.core.protocol import ErrorCode, SessionEnded, encode
-from transcription.core.session import Session, State, Tools
+from transcription.core.session import Session, State
+from transcription.core.speech import Tools
 from transcription.resampling import StreamResampler
 
 LEAST = 20

@@ -207,15 +207,15 @@ async def test_a_key_s_sessions_are_counted_across_processes(stack: Stack) -> No
     mine, other = Holder("k1", "mine", 2), Holder("k2", "other", None)
     clients = [redis.asyncio.Redis.from_url(stack.redis_url) for _ in range(2)]
     one, two = (Capacity(client, limits) for client in clients)
-    answers = await asyncio.gather(*(web.admit(f"k-{i}", "x", mine) for i, web in enumerate([one, two] * 10)))
+    answers = await asyncio.gather(*(web.admit(f"k-{i}", f"uid-{i}", mine) for i, web in enumerate([one, two] * 10)))
     held = [i for i, answer in enumerate(answers) if isinstance(answer, Admitted)]
     refused = next(answer for answer in answers if isinstance(answer, Refusal))
-    foreign = await one.admit("k-other", "x", other)
-    await [one, two][held[0] % 2].release(f"k-{held[0]}")
-    again = await one.admit("k-again", "x", mine)
+    foreign = await one.admit("k-other", "uid-other", other)
+    await [one, two][held[0] % 2].release(f"uid-{held[0]}")
+    again = await one.admit("k-again", "uid-again", mine)
     for web in (one, two):
-        for session_id in list(web._owned):
-            await web.release(session_id)
+        for owner in list(web._owned):
+            await web.release(owner)
     for client in clients:
         await client.aclose()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transcription.core.config import Limits
 from transcription.core.load import ClusterLoad
 from transcription.core.protocol import ErrorCode
+from transcription.core.resuming import Settled
 from transcription.core.shedding import HOLD_S, REFUSING
 
 
@@ -29,6 +30,11 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The session has its place."""
+
+    settled: Settled | None = None
+    """Of the session that it goes on with, where one was asked for and found."""
+    taken_from: str = ""
+    """The `uid` that had that session before."""
 
 
 Admission = Admitted | Refusal

@@ -26,9 +26,9 @@ def mean_power(pcm: bytes) -> float:
 class SampleBuffer:
     """A sliding stretch of the session's audio, addressed by absolute sample position."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0) -> None:
         self._pcm = bytearray()
-        self.start = 0
+        self.start = start
         """Position of the oldest sample still held."""
 
     @property

@@ -48,6 +48,8 @@ class SessionConfig:
     """A connection that has not started a session by then is closed."""
     idle_timeout_s: float = 300.0
     """A session that has sent nothing for so long is ended."""
+    resume_window_s: float = 30.0
+    """A client that asked for it may come back for so long; 0: never."""
     result_timeout_s: float = 20.0
     """A final not answered by then, over what it has to wait for its turn, is sent again; see `core/ledger.py`."""
     max_final_wait_s: float = 120.0

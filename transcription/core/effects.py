@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transcription.core.config import SessionConfig
 from transcription.core.jobs import Job
 from transcription.core.protocol import CloseCode, EndReason, FinalTranscript, ServerMessage
+from transcription.core.resuming import Settled
 from transcription.core.trace import Event, SegmentTrace
 
 
@@ -13,6 +14,8 @@ class Send:
     """Send a message to the client."""
 
     message: ServerMessage
+    again: bool = False
+    """Whether another connection was sent it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Admit:
     """Ask admission for a place; answer with `Session.receive_admission`."""
 
     session_id: str
+    resume: bool = False
+    """Whether to go on with that session, should it be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,13 @@ class DiscardAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Note how far the session's answers go, for another connection to go on with it."""
+
+    settled: Settled
+
+
+@dataclass(frozen=True, slots=True)
 class RecordOpened:
     """Note the session in the audit records."""
 
@@ -113,6 +125,8 @@ class RecordClosed:
     total_segments: int
     errors: int
     events: tuple[Event, ...]
+    resumable: bool
+    """Whether another connection may still go on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,7 @@ Effect = (
     | Overtake
     | CountSpeculation
     | DiscardAudio
+    | Keep
     | RecordOpened
     | RecordSegment
     | RecordFailedSegment

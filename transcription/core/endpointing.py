@@ -71,7 +71,8 @@ class _State(Enum):
 class Endpointer:
     """Feed it one probability a window; it tells when an utterance opens, closes or is cut."""
 
-    def __init__(self, config: VadConfig, max_utterance: int) -> None:
+    def __init__(self, config: VadConfig, max_utterance: int, start: int = 0) -> None:
+        """`max_utterance` in samples; `start` is the position of the first."""
         self._on = config.threshold
         self._off = max(config.threshold - HYSTERESIS, 0.01)
         self._min_speech = samples_from_ms(config.min_speech_ms)
@@ -81,8 +82,7 @@ class Endpointer:
         self._max_utterance = max(max_utterance, 2 * WINDOW)
         self._cut_search = min(int(CUT_SEARCH_S * SAMPLE_RATE), self._max_utterance // 2)
         self._state = _State.SILENCE
-        self._position = 0
-        self._floor = 0
+        self._position = self._floor = start
         self._start = 0
         self._speech_at = 0
         self._voiced = 0

@@ -64,13 +64,16 @@ _WITHOUT_VAD = VadConfig(enabled=False, threshold=0.5, min_speech_ms=0, pre_roll
 class Listener:
     """Where in the stream the utterances are."""
 
-    def __init__(self, config: SessionConfig, vad: Vad | None) -> None:
-        """`vad` is `None` when the whole stream is one utterance until flush, end or the maximum."""
+    def __init__(self, config: SessionConfig, vad: Vad | None, start: int = 0) -> None:
+        """`vad` is `None` when the whole stream is one utterance until flush, end or the maximum.
+
+        `start` is the position of the stream's first sample.
+        """
         maximum = samples_from_ms(config.max_utterance_s * 1000)
         self._vad = vad
-        self._endpointer = Endpointer(config.vad if vad else _WITHOUT_VAD, maximum)
-        self._buffer = SampleBuffer()
-        self._processed = 0
+        self._endpointer = Endpointer(config.vad if vad else _WITHOUT_VAD, maximum, start)
+        self._buffer = SampleBuffer(start)
+        self._processed = start
         self._open = False
         self._emitted = 0
 

@@ -46,6 +46,8 @@ class EndReason(StrEnum):
     TIMEOUT = "timeout"
     DISCONNECTED = "disconnected"
     """Never sent (nobody is there to read it), but recorded."""
+    RESUMED = "resumed"
+    """Never sent: another connection went on with the session; recorded of what this one had of it."""
 
 
 class CloseCode(IntEnum):
@@ -93,6 +95,10 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[!-~]+$")] | None = None
     """Printable ASCII without spaces; made by the server when left out."""
     config: StartConfig = msgspec.field(default_factory=StartConfig)
+    resume: bool = False
+    """Go on with that session if it is still there; and let this one be resumed."""
+    last_segment_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """The last segment whose final or error the client has."""
 
 
 class Flush(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="flush"):
@@ -145,6 +151,10 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session_sta
     """The session is open."""
 
     session_id: str
+    resumed: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether it is the one that was asked for; left out where `resume` was."""
+    audio_received_ms: float | msgspec.UnsetType = msgspec.UNSET
+    """Where in the session's audio the client goes on; left out of a session that is not resumed."""
 
 
 SpeechState = Literal["speech_start", "speech_end"]

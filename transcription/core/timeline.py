@@ -143,7 +143,7 @@ def _marks(segment: Spoken) -> Iterator[Mark]:
 
 def _event(event: Happening) -> Mark:
     times = f" ({event.times} times)" if event.times > 1 else ""
-    is_error = event.what.split()[0].strip(":").isupper()  # error codes are, see core/session.py
+    is_error = event.what.split()[0].strip(":").isupper()  # error codes are, see core/trace.py
     return Mark("error" if is_error else "event", event.t_ms, f"{event.what}{times}")
 
 

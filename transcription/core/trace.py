@@ -87,10 +87,16 @@ class Event(msgspec.Struct, kw_only=True):
 
 
 class Journal:
-    """A session's events, bounded: of more than `MAX_EVENTS` the last stands for the rest."""
+    """A session's events, of more than `MAX_EVENTS` the last standing for the rest, and how many errors it was sent."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.errors = 0
+
+    def error(self, t_ms: float, code: str, message: str, segment_id: str | None = None) -> None:
+        """The client is sent an error."""
+        self.errors += 1
+        self.note(t_ms, f"{code}: {message}" if segment_id is None else f"{code} ({segment_id}): {message}")
 
     def note(self, t_ms: float, what: str) -> None:
         """Add an event; the same again only counts."""

@@ -65,17 +65,15 @@ class Connection:
         self._live = False
 
     async def start(self, config: dict[str, Any], *, resume: str | None, last_segment_id: str | None) -> SessionStarted:
-        """Open a session, or go on with one; raises the `RefusedError` of a refusal."""
-        if resume:
-            await self.send(
-                "start_session", session_id=resume, resume=True, last_segment_id=last_segment_id, config=config
-            )
-            try:
-                return await self._started()
-            except RefusedError as error:
-                # A service that knows no `resume`, or whose session still belongs to the lost connection.
-                if error.code not in ("INVALID_MESSAGE", "SESSION_EXISTS"):
-                    raise
+        """Open a session that can be resumed, or go on with one; raises the `RefusedError` of a refusal."""
+        lost = {"session_id": resume, "last_segment_id": last_segment_id} if resume else {}
+        await self.send("start_session", resume=True, config=config, **lost)
+        try:
+            return await self._started()
+        except RefusedError as error:
+            # A service that knows no `resume`, or whose session still belongs to the lost connection.
+            if error.code != "INVALID_MESSAGE" and not (lost and error.code == "SESSION_EXISTS"):
+                raise
         await self.send("start_session", config=config)
         return await self._started()
 
