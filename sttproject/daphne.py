@@ -250,7 +250,10 @@ class Server(daphne.server.Server):
 
     def _prepare(self) -> None:
         self.ws_factory.protocol = Connection
-        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_TIMEOUT_S)
+        self.ws_factory.setProtocolOptions(
+            failByDrop=False, closeHandshakeTimeout=CLOSE_TIMEOUT_S,
+            allowNullOrigin=True,  # Daphne's choice, which a call without it takes back; the service judges origins
+        )  # fmt: skip
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_event_loop().add_signal_handler(number, self._asked_to_stop)
 
