@@ -1,6 +1,7 @@
 """What the server says of itself over HTTP: its state, and how far its counters moved during a run."""
 
 import json
+import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -87,8 +88,12 @@ def http_url(url: str, path: str) -> str:
 
 
 def _get(url: str, path: str) -> str | None:
+    """A page, asked for with `STT_STATUS_TOKEN` where the environment has it; `None` where there is none."""
+    request = urllib.request.Request(http_url(url, path))  # noqa: S310 - http(s) by construction
+    if token := os.environ.get("STT_STATUS_TOKEN"):
+        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(http_url(url, path), timeout=TIMEOUT_S) as response:  # noqa: S310 - http(s) by construction
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - http(s) by construction
             return str(response.read(), "utf-8")
     except (urllib.error.URLError, TimeoutError):
         return None

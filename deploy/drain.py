@@ -18,7 +18,10 @@ def sessions() -> int:
     """Of this process; 0 when it is gone."""
     connection = HTTPConnection("127.0.0.1", int(os.environ.get("STT_PORT", "8000")), timeout=4)
     try:
-        connection.request("GET", "/metrics", headers={"Host": allowed_host(os.environ.get("ALLOWED_HOSTS", ""))})
+        headers = {"Host": allowed_host(os.environ.get("ALLOWED_HOSTS", ""))}
+        if token := os.environ.get("STT_STATUS_TOKEN"):
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request("GET", "/metrics", headers=headers)
         found = re.search(r"^stt_sessions_active (\S+)$", connection.getresponse().read().decode(), re.MULTILINE)
     except OSError:
         return 0

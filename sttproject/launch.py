@@ -237,11 +237,28 @@ def _banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> st
   Status      http://{address}:{stt.port}/health/status
   Admin       http://{address}:{stt.port}/admin/{_first_admin()}
   Model       {stt.whisper_model}, {stt.device}, {stt.compute_type}, language {stt.language}
-  Redis       {redis_from}
+  Redis       {redis_from}{_keys(stt)}
 
-  Try it      .venv/bin/python examples/client.py tests/audio/s13_pm_alex.wav
+  Try it      {_python()} examples/client.py tests/audio/s13_pm_alex.wav{_elsewhere(stt, address)}
   Stop it     Ctrl-C
 ────────────────────────────────────────────────────────────────────────"""
+
+
+def _keys(stt: env.Env) -> str:
+    """How to make one, where clients need it."""
+    return f"\n  API keys    required: {_python()} manage.py createapikey NAME" if stt.auth == "required" else ""
+
+
+def _elsewhere(stt: env.Env, address: str) -> str:
+    """What the client must be told of a service that is not where it looks."""
+    url = f"ws://{address}:{stt.port}/ws/stt"
+    return "" if url == "ws://127.0.0.1:8000/ws/stt" else f" {url}"
+
+
+def _python() -> Path:
+    """This interpreter, as one would type it."""
+    python = Path(sys.executable)
+    return python.relative_to(BASE_DIR) if python.is_relative_to(BASE_DIR) else Path("python")
 
 
 def _first_admin() -> str:
@@ -251,11 +268,7 @@ def _first_admin() -> str:
 
     there_is_one = get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
     connection.close()
-    if there_is_one:
-        return ""
-    python = Path(sys.executable)
-    shown = python.relative_to(BASE_DIR) if python.is_relative_to(BASE_DIR) else "python"
-    return f"   (nobody can log in yet: {shown} manage.py createsuperuser)"
+    return "" if there_is_one else f"   (nobody can log in yet: {_python()} manage.py createsuperuser)"
 
 
 @contextmanager

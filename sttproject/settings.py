@@ -74,6 +74,10 @@ if STT.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
+    # the admin's forms, where a proxy between says http. STT_ALLOWED_ORIGINS may open sessions, not fill in these
+    CSRF_TRUSTED_ORIGINS = [
+        f"https://*{host}" if host.startswith(".") else f"https://{host}" for host in ALLOWED_HOSTS if host != "*"
+    ]
 # the proxy's to decide, which knows the domain and its other hosts: HSTS for subdomains, preloading, the redirect
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "security.W008"]
 

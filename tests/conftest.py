@@ -20,11 +20,8 @@ def model_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _stack(factory: pytest.TempPathFactory, settings: dict[str, str], webs: int) -> Iterator[Stack]:
-    stack = Stack(factory.mktemp("stack"), settings)
-    try:
+    with Stack(factory.mktemp("stack"), settings) as stack:
         stack.start_worker()
         for _ in range(webs):
             stack.start_web()
         yield stack
-    finally:
-        stack.close()

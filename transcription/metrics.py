@@ -4,12 +4,14 @@ import logging
 from collections.abc import Iterator
 
 import redis
+from django.conf import settings
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import REGISTRY, Collector
 
 from transcription.capacity import Cluster, probe_client, read_cluster
+from transcription.core.load import estimated_max_concurrent
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,11 @@ class ClusterCollector(Collector):
         yield _gauge("stt_workers_ready", "Workers with a loaded model", load.workers)
         yield _gauge(
             "stt_estimated_server_total_ms", "What a final submitted now would take", load.estimated_server_total_ms
+        )
+        yield _gauge(
+            "stt_estimated_max_concurrent",
+            "Jobs that may wait and run, cluster-wide, before a final would take longer than allowed",
+            estimated_max_concurrent(load, settings.STT.limits),
         )
         yield _gauge("stt_admission_step", "How far load is shed: 0 not at all, 5 new sessions are refused", load.step)
         yield from _worker_metrics(picture)

@@ -1,8 +1,11 @@
 """What the server says of itself."""
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
 import pytest
 
-from benchmarks.observe import http_url, increments, parse_counters
+from benchmarks.observe import http_url, increments, parse_counters, status
 
 EXPOSITION = """\
 # HELP stt_jobs_total Jobs
@@ -26,6 +29,28 @@ def test_the_services_counters_are_summed_over_workers() -> None:
 def test_only_counters_that_moved_are_told() -> None:
     """New ones have moved from nothing."""
     assert increments({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 5.0, "c": 1.0}) == {"b": 3.0, "c": 1.0}
+
+
+@pytest.mark.parametrize(("token", "sent"), [("t0ken", "Bearer t0ken"), ("", None)])
+def test_the_status_token_of_the_environment_is_sent(
+    monkeypatch: pytest.MonkeyPatch, token: str, sent: str | None
+) -> None:
+    """If the environment has one; a server that wants it tells nothing otherwise."""
+    asked: list[str | None] = []
+
+    class Status(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"status": "ready"}')
+
+    monkeypatch.setenv("STT_STATUS_TOKEN", token)
+    with HTTPServer(("127.0.0.1", 0), Status) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        found = status(f"ws://127.0.0.1:{server.server_port}/ws/stt")
+
+    assert (found, asked) == ({"status": "ready"}, [sent])
 
 
 @pytest.mark.parametrize(

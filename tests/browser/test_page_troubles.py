@@ -2,44 +2,31 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-import requests
 from playwright.sync_api import Browser, Page, expect
 from websockets.sync.client import connect
 
-from sttproject.supervisor import Child, stop
 from tests.browser.recordings import drop, spoken
-from tests.system.stack import ECHO, Stack, free_port, until
-
-KEY = "sesame-42"
+from tests.system.stack import ECHO, Stack
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Room for one session, and no worker yet."""
-    stack = Stack(tmp_path_factory.mktemp("single"), ECHO | {"STT_MAX_SESSIONS": "1"})
-    try:
+    with Stack(tmp_path_factory.mktemp("single"), ECHO | {"STT_MAX_SESSIONS": "1"}) as stack:
         stack.start_web()
         yield stack
-    finally:
-        stack.close()
 
 
-@pytest.fixture
-def keyed(echo_stack: Stack) -> Iterator[str]:
-    """A web process that wants a key; its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
-    child = Child("keyed", [*command, "tests.browser.keyed:application"], echo_stack.env | {"KEY": KEY})
-    try:
-        url = f"http://127.0.0.1:{port}"
-        until(lambda: requests.get(f"{url}/health/live", timeout=2).ok, "the web process")
-        yield url
-    finally:
-        stop([child], 5.0)
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Sessions need a key."""
+    with Stack(tmp_path_factory.mktemp("keyed"), ECHO | {"STT_AUTH": "required"}) as stack:
+        stack.start_worker()
+        stack.start_web()
+        yield stack
 
 
 def notice(page: Page, name: str) -> None:
@@ -127,9 +114,10 @@ def test_a_lost_connection(single: Stack, visit: Callable[..., Page]) -> None:
     notice(page, "unreachable")
 
 
-def test_a_key_is_asked_for_and_checked(keyed: str, visit: Callable[..., Page]) -> None:
+def test_a_key_is_asked_for_and_checked(keyed: Stack, visit: Callable[..., Page]) -> None:
     """Without one, with a wrong one, with one no browser can send, with the right one; it is kept in the tab alone."""
-    page = visit(keyed)
+    key = keyed.manage("createapikey", "page")
+    page = visit(keyed.http_url)
     field, again = page.get_by_label("API key"), page.get_by_role("button", name="Try again")
     expect(field).to_be_visible()
     drop(page, spoken("s18_pf_dora"))
@@ -141,15 +129,15 @@ def test_a_key_is_asked_for_and_checked(keyed: str, visit: Callable[..., Page]) 
     field.fill("two words/@")
     again.click()
     notice(page, "keyImpossible")
-    field.fill(KEY)
+    field.fill(key)
     again.click()
     expect(page.locator("#finals .said")).not_to_be_empty()
     expect(page.get_by_role("alert")).to_be_hidden()
 
-    assert page.evaluate("[Object.values(sessionStorage), Object.values(localStorage)]") == [[KEY], []]
-    assert re.search(KEY, page.content()) is None
+    assert page.evaluate("[Object.values(sessionStorage), Object.values(localStorage)]") == [[key], []]
+    assert re.search(key, page.content()) is None
     page.reload()
-    expect(field).to_have_value(KEY)
+    expect(field).to_have_value(key)
 
 
 def test_no_key_is_asked_for_where_none_is_needed(echo_stack: Stack, visit: Callable[..., Page]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sttproject.env import Env
+
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 TLS = ROOT / "deploy" / "compose.tls.yml"
@@ -87,6 +89,13 @@ def test_what_is_mounted_exists() -> None:
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
     for source in {mount.split(":")[0] for mount in mounts if mount.startswith("./")}:
         assert (ROOT / source).exists(), source
+
+
+def test_web_processes_are_given_the_time_to_drain() -> None:
+    """And ten seconds; nginx, its shutdown's."""
+    (timeout,) = re.findall(r"worker_shutdown_timeout (\d+)s;", (ROOT / "deploy" / "nginx" / "nginx.conf").read_text())
+    assert SERVICES["web"]["stop_grace_period"] == f"{Env.model_fields['drain_s'].default + 10:g}s"
+    assert SERVICES["proxy"]["stop_grace_period"] == f"{int(timeout) + 10}s"
 
 
 def test_voices_are_not_written_to_disk_and_never_evicted() -> None:

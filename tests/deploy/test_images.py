@@ -184,6 +184,23 @@ def test_a_worker_is_healthy_while_its_heartbeat_is_heard(echo_stack: Stack) -> 
     assert worker_health("redis://127.0.0.1:1/0") == 1
 
 
+def test_draining_asks_with_the_token() -> None:
+    """Metrics are closed to others."""
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers["Authorization"] == "Bearer t0ken"
+            self.send_response(200 if known else 401)
+            self.end_headers()
+            self.wfile.write(b"stt_sessions_active 3.0\n" if known else b"{}")
+
+    with HTTPServer(("127.0.0.1", 0), Metrics) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        environment = {"STT_PORT": str(server.server_port), "STT_STATUS_TOKEN": "t0ken"}
+        command = [sys.executable, ROOT / "deploy" / "drain.py", "0"]
+        assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 1
+
+
 async def test_draining_waits_for_the_sessions_of_the_process(echo_stack: Stack) -> None:
     """It fails while one is under way, and is done at once when the last has ended."""
     command = [sys.executable, ROOT / "deploy" / "drain.py", "0"]

@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from sttproject.env import Env
+
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy" / "k8s"
 KUSTOMIZATION = yaml.safe_load((K8S / "kustomization.yaml").read_text())
@@ -67,14 +69,14 @@ def test_no_pod_is_root_or_writes_to_its_image(pod: dict[str, Any]) -> None:
 
 
 def test_probes_are_the_health_pages() -> None:
-    """And a web pod is given the time to drain that its hook takes, and Daphne's 75 s."""
+    """And a web pod is given the time that its hook takes, then its drain, and ten seconds."""
     (web,) = (pod for pod in pods() if pod["containers"][0]["name"] == "web")
     (container,) = web["containers"]
     paths = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
     drain = container["lifecycle"]["preStop"]["exec"]["command"]
 
     assert paths == {"startup": "/health/startup", "readiness": "/health/ready", "liveness": "/health/live"}
-    assert web["terminationGracePeriodSeconds"] > int(drain[-1]) + 75
+    assert web["terminationGracePeriodSeconds"] == int(drain[-1]) + Env.model_fields["drain_s"].default + 10
 
 
 def test_a_worker_gets_neither_database_nor_secret_key() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sttproject.env import Env
+
 UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))
 
 
@@ -28,3 +30,9 @@ def test_it_comes_back_and_may_do_little(unit: Path) -> None:
     (start,) = (line for line in lines if line.startswith("ExecStart="))
     assert start.split()[:2] == ["ExecStart=/opt/whisper-stt/deploy/entrypoint.sh", role]
     assert {"Restart=always", "DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict"} <= lines
+
+
+def test_web_processes_are_given_the_time_to_drain() -> None:
+    """And ten seconds."""
+    (web,) = (unit.read_text().splitlines() for unit in UNITS if "web" in unit.name)
+    assert f"TimeoutStopSec={Env.model_fields['drain_s'].default + 10:g}" in web

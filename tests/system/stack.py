@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import redis
 import requests
@@ -58,7 +59,7 @@ def until(ready: Callable[[], object], what: str, patience_s: float = PATIENCE_S
 
 
 class Stack:
-    """A cluster on this machine."""
+    """A cluster on this machine; `with` stops it at the end."""
 
     def __init__(self, directory: Path, settings: dict[str, str]) -> None:
         self.children: list[Child] = []
@@ -80,6 +81,12 @@ class Stack:
         self.start_redis()
         migrate = self._start("migrate", [sys.executable, "manage.py", "migrate", "-v", "0"])
         until(lambda: migrate.returncode == 0, "migrations")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     @property
     def ws_url(self) -> str:

@@ -18,13 +18,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two places, a queue of four, a worker that takes 400 ms a job, one after the other."""
     settings = ECHO | {"STT_MAX_SESSIONS": "2", "STT_MAX_QUEUE_DEPTH": "4", "STT_ECHO_DECODE_MS": "400"}
     settings |= {"STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "1200", "STT_IDLE_TIMEOUT_S": "3", "STT_LANES": "1"}
-    stack = Stack(tmp_path_factory.mktemp("small"), settings)
-    try:
+    with Stack(tmp_path_factory.mktemp("small"), settings) as stack:
         stack.start_web()
         stack.start_web()
         yield stack
-    finally:
-        stack.close()
 
 
 async def test_without_a_worker_nobody_is_admitted(small: Stack) -> None:

@@ -27,14 +27,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Keys required, also from URLs; an access log."""
     settings = {"STT_AUTH": "required", "STT_AUTH_QUERY_TOKEN": "true", "STT_STATUS_TOKEN": "status-token"}
     settings |= {"STT_ALLOWED_ORIGINS": "https://app.example.com", "ALLOWED_HOSTS": "127.0.0.1"}
-    stack = Stack(tmp_path_factory.mktemp("guarded"), ECHO | settings)
-    try:
+    with Stack(tmp_path_factory.mktemp("guarded"), ECHO | settings) as stack:
         stack.start_worker()
         stack.start_web()
         stack.start_web()
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="module")
@@ -304,8 +301,7 @@ def capture(capfd: pytest.CaptureFixture) -> str:
 
 async def test_keys_that_cannot_be_read_are_told_by_503(tmp_path: Path) -> None:
     """The database goes away under a running service: an answer at once, not a hang; and it comes back."""
-    stack = Stack(tmp_path, ECHO | {"STT_AUTH": "required"})
-    try:
+    with Stack(tmp_path, ECHO | {"STT_AUTH": "required"}) as stack:
         stack.start_web()
         token = stack.manage("createapikey", "ana")
         before = await status(stack.ws_url, **carried(token, 0)[1])
@@ -318,8 +314,6 @@ async def test_keys_that_cannot_be_read_are_told_by_503(tmp_path: Path) -> None:
         with sqlite3.connect(stack.database, timeout=10) as database:
             database.execute("ALTER TABLE elsewhere RENAME TO transcription_apikey")
         after = await status(stack.ws_url, **carried(token, 0)[1])
-    finally:
-        stack.close()
 
     assert (before, refused.value.response.status_code, after) == (101, 503, 101)
     assert refused.value.response.headers["Retry-After"] == "2"

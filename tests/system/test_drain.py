@@ -19,12 +19,9 @@ FOREVER = "600"
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A worker; each test starts and stops its own web process."""
-    stack = Stack(tmp_path_factory.mktemp("drain"), ECHO)
-    try:
+    with Stack(tmp_path_factory.mktemp("drain"), ECHO) as stack:
         stack.start_worker()
         yield stack
-    finally:
-        stack.close()
 
 
 def start(stack: Stack, drain_s: str) -> tuple[Child, str, str]:

@@ -31,9 +31,11 @@ def test_the_readme_s_client_prints_partials_and_a_final(model_stack: Stack) -> 
     assert printed.strip().splitlines()[-1].startswith('{"type":"session_ended"')
 
 
-def test_the_readme_s_library_clients_say_what_they_heard(model_stack: Stack) -> None:
+def test_the_readmes_library_clients_say_what_they_heard(model_stack: Stack) -> None:
     """A file and a stream, as they stand there; the port comes from the environment."""
-    programs = re.findall(r"```python\n(import whisper_stt.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    library = ROOT / "clients" / "python" / "README.md"
+    programs = re.findall(r"```python\n(import whisper_stt\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    programs += re.findall(r"```python\n(import whisper_stt, asyncio.*?)```", library.read_text(), re.DOTALL)
     environment = os.environ | {"STT_URL": model_stack.ws_url, "PYTHONPATH": str(ROOT / "clients" / "python" / "src")}
     whole, stream = (
         subprocess.run(

@@ -19,16 +19,13 @@ MANAGE = [sys.executable, str(ROOT / "manage.py")]
 @pytest.fixture(scope="module")
 def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Keeps no transcripts, and records for thirty days."""
-    stack = Stack(
+    with Stack(
         tmp_path_factory.mktemp("forgetful"),
         ECHO | {"STT_STORE_TRANSCRIPTS": "false", "STT_RETENTION_DAYS": "30"},
-    )
-    try:
+    ) as stack:
         stack.start_worker()
         stack.start_web()
         yield stack
-    finally:
-        stack.close()
 
 
 def sql(stack: Stack, *statements: str) -> list[tuple]:

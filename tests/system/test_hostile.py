@@ -27,15 +27,12 @@ MAX_CONNECTIONS = 20
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A worker and two web processes, the second of which soon asks whether clients are alive."""
     limits = {"STT_MAX_UNSENT_BYTES": "65536", "STT_MAX_CONNECTIONS": str(MAX_CONNECTIONS), "STT_LOG_LEVEL": "WARNING"}
-    stack = Stack(tmp_path_factory.mktemp("hostile"), ECHO | limits)
-    try:
+    with Stack(tmp_path_factory.mktemp("hostile"), ECHO | limits) as stack:
         stack.start_worker()
         stack.start_web()
         stack.env["STT_START_TIMEOUT_S"] = "1"
         stack.start_web("--ping-interval", "1", "--ping-timeout", "2")
         yield stack
-    finally:
-        stack.close()
 
 
 def frame(opcode: int, payload: bytes, fin: bool = True) -> bytes:

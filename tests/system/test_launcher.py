@@ -107,7 +107,7 @@ async def test_it_serves_sessions(launch) -> None:
     assert service.ended() == 0
 
 
-def test_it_says_how_to_make_the_first_admin_until_there_is_one(launch) -> None:
+def test_it_says_how_to_make_the_first_admin_until_there_is_one_and_keys_where_needed(launch) -> None:
     """The command that the ready block names is the one that works."""
     service = launch(**ECHO)
     service.until("Ctrl-C")
@@ -118,10 +118,12 @@ def test_it_says_how_to_make_the_first_admin_until_there_is_one(launch) -> None:
     options = ["--noinput", "--username", "first", "--email", "first@x.example"]
     password = {"DJANGO_SUPERUSER_PASSWORD": "a long password"}
     subprocess.run([*command.split(), *options], env=service.env | password, cwd=ROOT, check=True, capture_output=True)
-    service = launch(**ECHO)
+    service = launch(STT_AUTH="required", **ECHO)
     service.until("Ctrl-C")
 
     assert "createsuperuser" not in service.output()
+    assert "createapikey" not in first, "keys are spoken of where they are needed"
+    assert "createapikey" in service.output()
 
 
 @pytest.mark.parametrize("name", ["celery", "daphne", "valkey"])

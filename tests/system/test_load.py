@@ -29,14 +29,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = ECHO | {"STT_ECHO_DECODE_MS": "200", "STT_LANES": "1", "STT_MAX_SESSIONS": str(PLACES)}
     settings |= {"STT_MAX_QUEUE_DEPTH": "1000", "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "3000"}
     settings |= {"STT_MAX_FINAL_WAIT_S": "8", "STT_WORKER_THREADS": "4"}
-    stack = Stack(tmp_path_factory.mktemp("load"), settings)
-    try:
+    with Stack(tmp_path_factory.mktemp("load"), settings) as stack:
         stack.start_worker()
         stack.start_web()
         stack.start_web()
         yield stack
-    finally:
-        stack.close()
 
 
 def status(stack: Stack, web: int = 0) -> dict[str, Any]:

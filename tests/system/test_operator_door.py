@@ -36,16 +36,13 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = compose_settings(SECRET_KEY="s3cret" * 10, ALLOWED_HOSTS="127.0.0.1,stt.example.com")
     for name in ("STT_REDIS_URL", "DATABASE_URL", "STT_PORT"):
         settings.pop(name)
-    stack = Stack(tmp_path_factory.mktemp("composed"), ECHO | settings)
-    try:
+    with Stack(tmp_path_factory.mktemp("composed"), ECHO | settings) as stack:
         stack.start_worker()
         stack.start_web("--proxy-headers")
         stack.env["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
         for name in ("op", "victim"):
             stack.manage("createsuperuser", "--noinput", "--username", name, "--email", f"{name}@x.example")
         yield stack
-    finally:
-        stack.close()
 
 
 class Browser(requests.Session):
@@ -134,6 +131,17 @@ def test_guesses_at_a_password_are_limited_and_lock_nobody_else_out(composed: St
     assert wrong[:4] == [200] * 4
     assert wrong[5:] == [429] * 2
     assert (right, other_name, elsewhere) == (429, 302, 302)
+
+
+@pytest.mark.parametrize(
+    ("origin", "answer"), [("https://stt.example.com", 302), ("https://evil.example", 403), ("null", 403)]
+)
+def test_a_form_passes_a_proxy_that_says_http(composed: Stack, origin: str, answer: int) -> None:
+    """TLS ended one proxy before: the host of ALLOWED_HOSTS is trusted over HTTPS, no other is."""
+    browser = Browser(composed, "198.51.100.7")
+    browser.headers.update({"Host": "stt.example.com", "X-Forwarded-Proto": "http", "Origin": origin})
+
+    assert browser.login("op", PASSWORD) == answer
 
 
 async def test_the_admin_makes_a_key_shows_it_once_and_revokes_it(composed: Stack) -> None:

@@ -18,13 +18,10 @@ SLOW = ECHO | {"STT_ECHO_DECODE_MS": "1000", "STT_LANES": "1", "STT_MAX_ESTIMATE
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One web process and one worker that takes a second for a decode, with nobody else."""
-    stack = Stack(tmp_path_factory.mktemp("recovery"), SLOW)
-    try:
+    with Stack(tmp_path_factory.mktemp("recovery"), SLOW) as stack:
         stack.start_worker()
         stack.start_web()
         yield stack
-    finally:
-        stack.close()
 
 
 def heard(pcm: bytes) -> str:
