@@ -90,7 +90,7 @@ async def test_the_api_key_is_sent_and_never_told(
             told += repr(error) + str(error)
             error = error.__cause__ or error.__context__
         assert caught.value.status_code == 401
-        assert key not in told + repr(whisper) + repr(whisper._server)
+        assert key not in told + repr(whisper) + repr(whisper._line)
 
 
 async def test_nobody_listens(http: aiohttp.ClientSession) -> None:
