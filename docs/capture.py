@@ -34,6 +34,12 @@ CLIENT: dict[str, dict[str, Any]] = {
             "word_timestamps": True,
         },
     },
+    "start_session, resume": {
+        "type": "start_session",
+        "session_id": "call-4711",
+        "resume": True,
+        "last_segment_id": "seg-0001",
+    },
     "flush": {"type": "flush", "flush_id": "turn-1"},
     "end_session": {"type": "end_session"},
     "cancel": {"type": "cancel"},

@@ -13,6 +13,7 @@ import pytest
 import whisper_stt
 from whisper_stt import FinalTranscript
 
+from sttproject.supervisor import Child
 from tests.system.stack import ECHO, Stack, until
 from tests.system.talker import Talker, noise, silence, speech
 from workers.echo import echo
@@ -38,6 +39,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def keys(stack: Stack) -> list[str]:
     """Two."""
     return [stack.manage("createapikey", name) for name in ("one", "two")]
+
+
+@contextlib.contextmanager
+def another_web(stack: Stack, **settings: str) -> Iterator[tuple[Child, str]]:
+    """A further web process and its WebSocket, while it lasts."""
+    web = stack.start_web(**settings)
+    try:
+        yield web, stack.ws_urls[-1]
+    finally:
+        stack.kill(web)
+        stack.webs.remove(web)
+        stack.ports.pop()
 
 
 def heard(pcm: bytes) -> str:
@@ -176,15 +189,15 @@ async def test_after_the_window_what_was_said_is_recorded(stack: Stack, keys: li
 
 async def test_the_window_is_off(stack: Stack, keys: list[str]) -> None:
     """A client that asks is told, and what it leaves is over at once."""
-    web = await asyncio.to_thread(lambda: stack.start_web(STT_RESUME_WINDOW_S="0"))
-    async with Talker(stack.ws_urls[-1], keys[0]) as talker:
-        assert (await resume(talker, "off"))["resumed"] is False
-        await talker.stream(noise(0.2), pace=0)
-        talker.ws.transport.abort()
-    await asyncio.to_thread(until, lambda: records(stack, "off")[0][0] == "disconnected", "the end", 2.5)
-    stack.kill(web)
-    stack.webs.remove(web)
-    stack.ports.pop()
+    pcm = noise(0.5, 31)
+    with another_web(stack, STT_RESUME_WINDOW_S="0") as (_, url):
+        async with Talker(url, keys[0]) as talker:
+            assert (await resume(talker, "off"))["resumed"] is False
+            await talker.stream(pcm, pace=0)
+            await (await talker.ws.ping())
+            talker.ws.transport.abort()
+        await asyncio.to_thread(until, lambda: records(stack, "off") == [("disconnected", [heard(pcm)])], "the end")
+        assert not stack.redis.exists("stt:resume:off")
 
 
 class Cutter:
@@ -277,17 +290,16 @@ async def test_a_client_with_vad_hears_the_same_with_and_without_cuts(stack: Sta
 async def test_a_killed_web_process_s_session_goes_on_at_another_at_once(stack: Stack, keys: list[str]) -> None:
     """Kill -9 in mid-utterance: nobody waits for the lease to lapse, and the place is one."""
     one, two = noise(1.0, 50), noise(1.0, 51)
-    web = await asyncio.to_thread(stack.start_web)
-    async with Talker(stack.ws_urls[-1], keys[0]) as talker:
-        await resume(talker, "killed")
-        before = await utter(talker, one)
-        await talker.stream(two, pace=0)
-        await asyncio.to_thread(
-            until, lambda: b"seg-0001" in (stack.redis.hget("stt:resume:killed", "settled") or b""), "the state"
-        )
-        stack.kill(web)
-    stack.webs.remove(web)
-    stack.ports.pop()
+    with another_web(stack) as (web, url):
+        async with Talker(url, keys[0]) as talker:
+            await resume(talker, "killed")
+            before = await utter(talker, one)
+            await talker.stream(two, pace=0)
+            await asyncio.to_thread(
+                until, lambda: b"seg-0001" in (stack.redis.hget("stt:resume:killed", "settled") or b""), "the state"
+            )
+            stack.kill(web)
+            assert stack.redis.exists("stt:session:killed"), "its lease lasts"
     async with Talker(stack.ws_urls[1], keys[0]) as talker:
         assert (await resume(talker, "killed", before["segment_id"]))["audio_received_ms"] == 1000.0
         assert stack.redis.zcard("stt:sessions") == 1
