@@ -34,6 +34,12 @@ CLIENT: dict[str, dict[str, Any]] = {
             "word_timestamps": True,
         },
     },
+    "start_session, resume": {
+        "type": "start_session",
+        "session_id": "call-4711",
+        "resume": True,
+        "last_segment_id": "seg-0001",
+    },
     "flush": {"type": "flush", "flush_id": "turn-1"},
     "end_session": {"type": "end_session"},
     "cancel": {"type": "cancel"},
@@ -97,12 +103,28 @@ async def busy(stack: Stack, jobs: int) -> tuple[dict[str, Any], dict[str, Any]]
     return refused, talker.of("status")[0]
 
 
+async def resumed(stack: Stack, server: Examples) -> None:
+    """A connection lost after the first final, and the next."""
+    async with Talker(stack.ws_url) as talker:
+        await talker.start(session_id="call-4711", resume=True, config=STREAM)
+        await talker.ws.send(noise(2.0))
+        await say(talker, "flush")
+        await talker.until("final_transcript")
+        talker.ws.transport.abort()
+    async with Talker(stack.ws_url) as talker:
+        await say(talker, "start_session, resume")
+        server["session_started, resumed"] = await talker.next()
+        await say(talker, "cancel")
+        await talker.until("session_ended")
+
+
 async def refusals(stack: Stack, server: Examples, pages: Examples) -> None:
     """Everything that goes wrong, made to."""
     pages["/health/ready, 503"] = requests.get(f"{stack.http_url}/health/ready", timeout=10).json()
     worker = stack.start_worker()
     server["QUEUE_CONGESTION"], server["status"] = await busy(stack, jobs=3)
     server["QUEUE_FULL"], _ = await busy(stack, jobs=7)
+    await resumed(stack, server)
     async with Talker(stack.ws_url) as first, Talker(stack.ws_url) as second, Talker(stack.ws_url) as third:
         await first.start(session_id="call-4711", config=STREAM)
         await second.start(session_id="call-4712", config=STREAM)
