@@ -30,7 +30,7 @@ def test_the_harness_itself_is_watched() -> None:
 
     usage = watch.usage()[HARNESS]
     assert usage.processes == 1
-    assert usage.cpu_s >= 0.02
+    assert usage.cpu_s > 0.01  # the kernel counts in steps of that
     assert usage.peak_rss_mib[0] > 10
 
 

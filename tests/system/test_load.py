@@ -15,6 +15,7 @@ from tests.system.stack import ECHO, Stack, until
 from tests.system.talker import Talker, noise
 from transcription.capacity import Capacity
 from transcription.core.admission import Admitted, Holder, Refusal
+from transcription.core.cluster import READ_S
 from transcription.core.config import Limits
 
 STREAM = {"vad_enabled": False, "partial_results": False}
@@ -233,6 +234,7 @@ async def test_a_full_redis_refuses_the_new_and_loses_nothing_of_the_old(stack: 
         )  # a long command would count as memory until its buffer is freed
         used = stack.redis.info("memory")["used_memory"]
         stack.redis.config_set("maxmemory", int(used * 1.05))
+        await asyncio.sleep(2 * READ_S)  # what a web process knows of memory is that old
         nearly = await late.start()
         stack.redis.config_set("maxmemory", used // 2)
         await talker.ws.send(noise(1.0))
