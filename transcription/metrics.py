@@ -26,6 +26,11 @@ admissions_total = Counter("stt_admissions_total", "Answers to start_session", [
 errors_total = Counter("stt_errors_total", "Error messages sent, by code", ["code"])
 audio_seconds_total = Counter("stt_audio_seconds_total", "Audio received")
 jobs_total = Counter("stt_jobs_total", "Jobs by kind and outcome, as the web process sees them", ["kind", "outcome"])
+# there from the start, so that the first of them is a rise that Prometheus sees
+for _code in ("MAX_SESSIONS_REACHED", "QUEUE_FULL", "QUEUE_CONGESTION", "SESSION_EXISTS"):
+    admissions_total.labels(_code)
+for _kind in ("partial", "final"):
+    jobs_total.labels(_kind, "resent")
 stage_seconds = Histogram("stt_stage_seconds", "Latency of transcripts by stage", ["kind", "stage"], buckets=_SECONDS)
 final_predicted_seconds = Histogram(
     "stt_final_predicted_seconds", "What finals were predicted to take when they were sent", buckets=_SECONDS

@@ -131,7 +131,7 @@ def _add_segment(uid: str, record: RecordSegment | RecordFailedSegment, created_
     heard_ms = fields["start_ms"] + fields["duration_ms"]
     counted = {
         "total_segments": F("total_segments") + 1,
-        "errors": F("errors") + isinstance(record, RecordFailedSegment),
+        "errors": F("errors") + int(isinstance(record, RecordFailedSegment)),  # PostgreSQL adds no truth to numbers
         "total_audio_ms": Greatest(F("total_audio_ms"), Value(heard_ms, FloatField())),
     }
     if isinstance(record, RecordSegment):
