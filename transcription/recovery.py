@@ -1,9 +1,9 @@
 """What became of finals that are not answered: in a worker's hands, waiting, answered unheard, or nobody's any more.
 
 A worker claims a final when it takes it (`stt:claim:<job>`); a claim whose worker has no heartbeat is a dead man's. A
-final that nobody claims while no final waits was lost on its way: between the broker's list and a worker that died, or
-with a broker that forgot. The sessions of a process ask together, one script a round. Celery's own redelivery (after
-its visibility timeout) is slower and not crash-safe (docs/decisions.md).
+final that nobody claims and that is not in the queue was lost on its way: between the broker's list and a worker that
+died, or with a broker that forgot. The sessions of a process ask together, one script a round. Celery's own redelivery
+(after its visibility timeout) is slower and not crash-safe (docs/decisions.md).
 """
 
 import asyncio
@@ -22,15 +22,24 @@ logger = logging.getLogger(__name__)
 GATHER_S = 0.1
 """How long a question waits for others."""
 
-# a dead worker's claim is taken away, so that the job is nobody's until another claims it
+# a dead worker's claim is taken away, so that the job is nobody's until another claims it; a task's id is its job's
 _FATES = """#!lua flags=allow-oom
-local fates = {}
+local fates, waiting = {}, nil
+local function waits(id)
+  if not waiting then
+    waiting = {}
+    for _, message in ipairs(redis.call('LRANGE', ARGV[3], 0, -1)) do
+      waiting[string.match(message, '"correlation_id":%s*"([^"]*)"') or ''] = true
+    end
+  end
+  return waiting[id]
+end
 for i = 4, #ARGV do
   local id, fate = ARGV[i], 'waiting'
   local result, claim = redis.call('GET', ARGV[1] .. id), redis.call('GET', ARGV[2] .. id)
   if result then fate = result
   elseif not claim then
-    if redis.call('LLEN', ARGV[3]) == 0 then fate = 'lost' end
+    if not waits(id) then fate = 'lost' end
   elseif redis.call('EXISTS', 'stt:worker:' .. claim) == 0 then
     redis.call('DEL', ARGV[2] .. id)
     fate = 'died'

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from sttproject.supervisor import Child
-from tests.system.stack import ECHO, Stack
+from tests.system.stack import ECHO, Stack, until
 from tests.system.talker import Talker, noise
+from transcription.core import jobs
 from workers.echo import echo
 
 SLOW = ECHO | {"STT_ECHO_DECODE_MS": "1000", "STT_LANES": "1", "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "15000"}
+POLLED_S = 2.0
+"""After so long nothing is left of a frozen worker's last look into the queue."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,11 @@ def heard(pcm: bytes) -> str:
 def redis_of(stack: Stack) -> Child:
     """The stack's Valkey that runs."""
     return next(child for child in stack.children if child.name == "redis" and child.returncode is None)
+
+
+def worker_of(stack: Stack) -> Child:
+    """The stack's worker, the latest."""
+    return [child for child in stack.children if child.name == "worker"][-1]
 
 
 async def begin(talker: Talker, pcm: bytes) -> None:
@@ -54,7 +62,7 @@ async def finals(talker: Talker) -> list[str]:
 async def test_a_worker_dies_or_freezes_with_a_final_in_hand(stack: Stack, number: signal.Signals) -> None:
     """Another runs it."""
     pcm = noise(2.0)
-    (worker,) = (child for child in stack.children if child.name == "worker" and child.returncode is None)
+    worker = worker_of(stack)
     async with Talker(stack.ws_url) as talker:
         await begin(talker, pcm)
         worker.signal(number)
@@ -62,6 +70,32 @@ async def test_a_worker_dies_or_freezes_with_a_final_in_hand(stack: Stack, numbe
 
         assert await finals(talker) == [heard(pcm)]
     worker.signal(signal.SIGKILL)
+
+
+async def test_a_final_lost_on_its_way_is_missed_though_others_wait(stack: Stack) -> None:
+    """It is in the queue again while nobody takes anything from there."""
+    said = noise(2.0, 5), noise(1.0, 6)
+    worker = worker_of(stack)
+
+    def both_wait() -> bool:
+        return stack.redis.llen(jobs.QUEUE) == len(said)
+
+    async with Talker(stack.ws_url) as first, Talker(stack.ws_url) as second:
+        for talker in (first, second):
+            await talker.start(config={"vad_enabled": False, "partial_results": False})
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(POLLED_S)
+        for talker, pcm in zip((first, second), said, strict=True):
+            await talker.stream(pcm, pace=0)
+            await talker.say("flush")
+        await asyncio.to_thread(until, both_wait, "two finals in the queue")
+
+        stack.redis.rpop(jobs.QUEUE)
+        await asyncio.to_thread(until, both_wait, "the lost final in the queue again")
+
+        worker.signal(signal.SIGKILL)
+        await asyncio.to_thread(stack.start_worker)
+        assert [await finals(first), await finals(second)] == [[heard(pcm)] for pcm in said]
 
 
 async def test_redis_comes_back_empty_in_the_middle_of_an_utterance(stack: Stack) -> None:
