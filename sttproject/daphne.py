@@ -23,6 +23,7 @@ import daphne.server  # first: it installs the reactor
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
+from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet.defer import Deferred
@@ -51,6 +52,8 @@ CLOSE_TIMEOUT_S = 2
 CLOSE_WITHIN_S = 3.0
 """For all clients and sessions to be done with, at the end."""
 POLL_S = 0.05
+MAX_BODY_BYTES = 1_048_576
+"""Of an HTTP request; the admin's forms are the largest there are."""
 
 
 class Inbox(asyncio.Queue[dict[str, Any]]):
@@ -229,6 +232,37 @@ class Connection(WebSocketProtocol):
         self.sendCloseFrame(1000 if code is None else code)
 
 
+class Request(WebRequest):
+    """One HTTP request with a bounded body, which Twisted keeps in memory or on disk before anybody asks for it."""
+
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are read, and say how long the body is unless it comes in chunks."""
+        super().gotLength(length)
+        if (length or 0) > MAX_BODY_BYTES:
+            self._refuse_body()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Some of the body came."""
+        if self.content.tell() + len(data) <= MAX_BODY_BYTES:
+            super().handleContentChunk(data)
+        elif not self._refused:
+            self._refuse_body()
+
+    def process(self) -> Any:
+        """Hand it to the application, whole."""
+        return None if self._refused else super().process()
+
+    def _refuse_body(self) -> None:
+        self._refused = True
+        metrics.bodies_refused_total.inc()
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        self.channel.loseConnection()
+
+
 class AccessLog(AccessLogGenerator):
     """Daphne's, without keys."""
 
@@ -250,6 +284,7 @@ class Server(daphne.server.Server):
 
     def _prepare(self) -> None:
         self.ws_factory.protocol = Connection
+        self.http_factory.buildProtocol = partial(_http_channel, self.http_factory.buildProtocol)
         # Autobahn forgets `allowNullOrigin` where it is not said again; who may connect is for the application to say
         self.ws_factory.setProtocolOptions(
             failByDrop=False, closeHandshakeTimeout=CLOSE_TIMEOUT_S, allowNullOrigin=True
@@ -293,6 +328,13 @@ class Server(daphne.server.Server):
             await _until(lambda: not any(_running(self.connections.get(one)) for one in connections), CLOSE_WITHIN_S)
         finally:
             self.stop()
+
+
+def _http_channel(build: Callable[[Any], Any], address: Any) -> Any:
+    """As Daphne builds it, with requests of ours."""
+    channel = build(address)
+    channel.requestFactory = Request
+    return channel
 
 
 def _running(details: dict[str, Any] | None) -> asyncio.Future[None] | None:

@@ -44,6 +44,7 @@ speculations_total = Counter(
 input_pauses_total = Counter("stt_input_pauses_total", "Times a client was not read from, its messages waiting")
 slow_readers_total = Counter("stt_slow_readers_total", "Connections closed because the client did not read")
 connections_refused_total = Counter("stt_connections_refused_total", "Handshakes refused at STT_MAX_CONNECTIONS")
+bodies_refused_total = Counter("stt_bodies_refused_total", "HTTP requests refused for a body over 1 MiB")
 publish_seconds = Histogram("stt_publish_seconds", "Publishing one job", buckets=_SECONDS)
 unstored_bytes = Gauge("stt_unstored_audio_bytes", "Audio of this process not yet in Redis")
 records_pending = Gauge("stt_records_pending", "Audit records not yet in the database")
@@ -67,6 +68,7 @@ class ClusterCollector(Collector):
             return
         load = picture.load
         yield _gauge("stt_redis_up", "Whether Redis answers", 1)
+        yield _gauge("stt_redis_memory_ratio", "Redis' memory in use, of its maxmemory; 0 without one", load.memory)
         yield _gauge("stt_queue_depth", "Jobs waiting and running, cluster-wide", load.depth)
         yield _gauge("stt_cluster_sessions", "Sessions, cluster-wide", load.sessions)
         yield _gauge("stt_workers_ready", "Workers with a loaded model", load.workers)

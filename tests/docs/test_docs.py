@@ -62,6 +62,15 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     }
 
 
+def test_reliability_names_tests_and_metrics_that_exist() -> None:
+    """Each bound is reached by a test, and seen."""
+    text = (ROOT / "docs/reliability.md").read_text()
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert set(re.findall(r"`(test_\w+)`", text)) <= set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
+    assert set(re.findall(r"`(stt_\w+)`", text)) <= set(re.findall(r"^\| `(stt_\w+)`", METRICS, re.MULTILINE))
+
+
 def test_every_setting_is_in_the_example_environment_with_its_default() -> None:
     """Commented out, so that a copy changes nothing."""
     lines = re.findall(r"^(# )?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)

@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -246,6 +247,18 @@ async def test_connections_are_bounded(stack: Stack) -> None:
     assert refused.value.response.status_code == 503
     assert metric(stack.http_url, "stt_connections_refused_total") == 50
     assert len(talker.of("final_transcript")) == 1
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 1048577", "Transfer-Encoding: chunked"])
+def test_a_body_over_the_limit_is_refused(stack: Stack, header: str) -> None:
+    """Before it is read where its length is said, else as soon as it is too long."""
+    before = metric(stack.http_url, "stt_bodies_refused_total")
+    with socket.create_connection(("127.0.0.1", urlsplit(stack.http_url).port), PATIENCE_S) as client:
+        client.sendall(f"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+        if "chunked" in header:
+            client.sendall(16 * (b"10000\r\n" + bytes(65_536) + b"\r\n") + b"10000\r\n.")
+        assert client.recv(4096).startswith(b"HTTP/1.1 413 ")
+    assert metric(stack.http_url, "stt_bodies_refused_total") == before + 1
 
 
 async def test_a_dead_peer_is_found(stack: Stack) -> None:
