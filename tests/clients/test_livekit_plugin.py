@@ -5,12 +5,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
-import soundfile
 from listening import END, FINAL, INTERIM, ONCE, START, USAGE, frames, kinds, noise, transcribe
 from livekit.agents import APIStatusError, utils
 from livekit.agents.metrics import STTMetrics
@@ -235,32 +233,3 @@ def test_plugin_knows_only_the_wire() -> None:
     program = "import sys, clients.livekit_plugin; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"django", "transcription", "workers", "sttproject"} & set(loaded.stdout.split())
-
-
-@pytest.mark.model
-async def test_real_service(model_stack: Any, http: aiohttp.ClientSession) -> None:
-    samples, sample_rate = soundfile.read(ROOT / "tests/audio/s13_pm_alex.wav", dtype="int16", always_2d=True)
-    seconds = len(samples) / sample_rate
-    whisper = WhisperSTT(model_stack.ws_url, http_session=http)
-    async with asyncio.timeout(seconds + 60), whisper.stream() as stream:
-
-        async def speak() -> None:
-            began = time.monotonic()
-            for n, frame in enumerate(frames(samples, sample_rate, ms=20)):
-                await asyncio.sleep(began + n * 0.02 - time.monotonic())
-                stream.push_frame(frame)
-            stream.end_input()
-
-        speaking = asyncio.create_task(speak())
-        events = [event async for event in stream]
-        await speaking
-
-    order = kinds(events)
-    assert order[0] is START
-    assert order[-1] is END
-    assert INTERIM in order[: order.index(FINAL)]
-    finals = [event.alternatives[0] for event in events if event.type is FINAL]
-    assert "avenida paulista" in " ".join(final.text for final in finals).lower()
-    times = [(word.start_time, word.end_time) for final in finals for word in final.words]
-    assert times == sorted(times)
-    assert all(0 <= start <= end <= seconds + 0.1 for start, end in times)

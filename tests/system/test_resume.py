@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import whisper_stt
 from whisper_stt import FinalTranscript
 
 from sttproject.supervisor import Child
+from tests.system.cutter import Cutter
 from tests.system.stack import ECHO, Stack, until
 from tests.system.talker import Talker, noise, silence, speech
 from workers.echo import echo
@@ -198,42 +199,6 @@ async def test_the_window_is_off(stack: Stack, keys: list[str]) -> None:
             talker.ws.transport.abort()
         await asyncio.to_thread(until, lambda: records(stack, "off") == [("disconnected", [heard(pcm)])], "the end")
         assert not stack.redis.exists("stt:resume:off")
-
-
-class Cutter:
-    """A way to the service that is cut; each new connection is led to the next web process."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._ports = itertools.cycle(stack.ports)
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.connections = 0
-
-    @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[str]:
-        """Its WebSocket address."""
-        server = await asyncio.start_server(self._lead, "127.0.0.1", 0)
-        async with server:
-            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws/stt"
-            self.cut()
-
-    def cut(self) -> None:
-        """Drop every connection, both ways."""
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", next(self._ports))
-        self._writers |= {writer, there_writer}
-        with contextlib.suppress(OSError):
-            await asyncio.gather(self._copy(reader, there_writer), self._copy(there_reader, writer))
-
-    @staticmethod
-    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
 
 
 async def test_a_client_whose_connection_is_cut_again_and_again(stack: Stack, keys: list[str]) -> None:
