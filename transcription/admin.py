@@ -84,7 +84,7 @@ class SessionList(ChangeList):
         """One question to Redis, for those without an end."""
         super().get_results(request)
         try:
-            held = audit.held(self.result_list)
+            held = audit.held(session for session in self.result_list if not session.reason)
         except redis.RedisError:
             held = None
         for session in self.result_list:

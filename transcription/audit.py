@@ -4,26 +4,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-import redis
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.conf import settings
 
 from transcription import retention
+from transcription.capacity import probe_client
 from transcription.core import exports, jobs
 from transcription.core.exports import Said
 from transcription.core.observing import CANCEL_TYPE
 from transcription.core.protocol import Word
 from transcription.models import Segment, Session
-
-REDIS_TIMEOUT_S = 1.0
-
-
-def connect() -> redis.Redis:
-    """A client for one page; answers soon or not at all."""
-    return redis.Redis.from_url(
-        settings.STT.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
-    )
 
 
 def held(sessions: Iterable[Session]) -> set[int]:
@@ -31,12 +21,9 @@ def held(sessions: Iterable[Session]) -> set[int]:
 
     Raises `redis.RedisError`.
     """
-    live = [session for session in sessions if not session.reason]
-    if not live:
-        return set()
-    with connect() as client:
-        owners = client.mget([f"stt:session:{session.session_id}" for session in live])
-    return {session.pk for session, owner in zip(live, owners, strict=True) if owner == session.uid.encode()}
+    asked = list(sessions)
+    owners = probe_client().mget([f"stt:session:{session.session_id}" for session in asked]) if asked else []
+    return {session.pk for session, owner in zip(asked, owners, strict=True) if owner == session.uid.encode()}
 
 
 def cancel(session: Session) -> None:
@@ -46,8 +33,7 @@ def cancel(session: Session) -> None:
 
 def erase(session: Session) -> None:
     """Delete a session's rows and whatever of it is left in Redis. Raises `redis.RedisError`, with nothing deleted."""
-    with connect() as client:
-        retention.forget(client, session)
+    retention.forget(probe_client(), session)
     session.delete()
 
 

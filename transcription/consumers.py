@@ -37,7 +37,7 @@ from transcription.core.effects import (
     StoreAudio,
     Submit,
 )
-from transcription.core.jobs import Failure, Job, Kind
+from transcription.core.jobs import Failure, Job, Kind, Result
 from transcription.core.observing import CANCEL_TYPE, MAX_SHOWN, OBSERVE_TYPE, REPORT_TYPE, SESSIONS_GROUP, Report
 from transcription.core.session import Session, State
 from transcription.keys import Key
@@ -133,7 +133,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 
     async def result(self, message: dict[str, Any]) -> None:
         """A worker's answer came through the channel layer."""
-        result = jobs.decode_result(message["payload"])
+        await self._hear_result(jobs.decode_result(message["payload"]))
+
+    async def _hear_result(self, result: Result) -> None:
         metrics.jobs_total.labels(result.kind, "failed" if isinstance(result, Failure) else "done").inc()
         if expected := self._predicted.pop(result.job_id, None):
             predicted_s, sent_at = expected
@@ -158,7 +160,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """Finals that were asked after."""
         fates, now = message["fates"], time.monotonic()
         for result in fates.results:
-            await self._run(self.session.receive_result(result, now))
+            await self._hear_result(result)
         await self._run(self.session.receive_loss(fates.lost, now, worker_died=False))
         await self._run(self.session.receive_loss(fates.died, now, worker_died=True))
 

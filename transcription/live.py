@@ -20,12 +20,11 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 
-from transcription import audit
-from transcription.capacity import Cluster, read_cluster
+from transcription.capacity import Cluster, probe_client, read_cluster
+from transcription.core.load import estimated_max_concurrent
 from transcription.core.observing import OBSERVE_TYPE, REPORT_TYPE, SESSIONS_GROUP
 from transcription.fleet import WorkerFigures, figures
 from transcription.models import Session
-from transcription.views import estimated_max_concurrent
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 asking = {"type": OBSERVE_TYPE, "to": self.channel_name, "text": self._transcripts}
                 try:
                     await self.channel_layer.group_send(SESSIONS_GROUP, asking)
-                    picture = self._picture(await asyncio.to_thread(_read))
+                    picture = self._picture(await asyncio.to_thread(read_cluster, probe_client()))
                 except redis.RedisError as error:
                     picture = {
                         "cluster": {},
@@ -133,11 +132,6 @@ def same_origin(scope: dict[str, Any]) -> bool:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     origin = headers.get(b"origin")
     return origin is None or urlsplit(origin).netloc == headers.get(b"host") or origin in settings.CSRF_TRUSTED_ORIGINS
-
-
-def _read() -> Cluster:
-    with audit.connect() as client:
-        return read_cluster(client)
 
 
 def _rights(user_pk: int) -> tuple[bool, bool]:

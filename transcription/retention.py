@@ -29,11 +29,6 @@ def delete(chosen: QuerySet[Session]) -> int:
     return count
 
 
-def is_live(client: redis.Redis, session: Session) -> bool:
-    """Whether the session still has its place in the cluster."""
-    return client.get(f"stt:session:{session.session_id}") == session.uid.encode()
-
-
 def forget(client: redis.Redis, session: Session) -> None:
     """Delete what Redis holds of a session: audio, and copies of results, which would lapse within minutes."""
     client.delete(f"stt:resume:{session.session_id}")

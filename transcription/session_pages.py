@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from transcription import audit, timeline
-from transcription.capacity import read_cluster
+from transcription.capacity import probe_client, read_cluster
 from transcription.core.timeline import STAGES, Happening, Spoken, layout
 from transcription.fleet import figures
 from transcription.models import Segment, Session
@@ -151,8 +151,7 @@ def workers(request: HttpRequest) -> HttpResponse:
     require(request, "view_session")
     context: dict[str, Any] = {**admin.site.each_context(request), "opts": Session._meta, "title": "Workers"}
     try:
-        with audit.connect() as client:
-            context["workers"] = [figures(beat) for beat in read_cluster(client).workers]
+        context["workers"] = [figures(beat) for beat in read_cluster(probe_client()).workers]
     except redis.RedisError as error:
         messages.error(request, f"Redis cannot be reached: {error}")
     return TemplateResponse(request, "admin/transcription/session/workers.html", context)

@@ -60,7 +60,7 @@ def info() -> dict[str, object]:
         "websocket": "/ws/stt",
         "health": ["/health/live", "/health/startup", "/health/ready", "/health/status"],
         "metrics": "/metrics",
-        "auth": getattr(settings.STT, "auth", "off"),
+        "auth": settings.STT.auth,
     }
 
 

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from tests.system.stack import Stack, free_port
+from transcription.capacity import probe_client
 from transcription.models import Segment, Session
 from transcription.roles import AUDITORS, OPERATORS
 
@@ -23,10 +24,15 @@ SECRET = "abracadabra"
 STARTED = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)
 
 
+def use_redis(settings: Settings, url: str) -> None:
+    settings.STT = django_settings.STT.model_copy(update={"redis_url": url})
+    probe_client.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def redis_there(settings: Settings, echo_stack: Stack) -> None:
     """Pages ask a real server who holds a session."""
-    settings.STT = django_settings.STT.model_copy(update={"redis_url": echo_stack.redis_url})
+    use_redis(settings, echo_stack.redis_url)
 
 
 @pytest.fixture
@@ -248,7 +254,7 @@ def test_without_redis_pages_answer_and_nothing_is_erased_or_cancelled(
     login: Callable[[str | None], Client], settings: Settings
 ) -> None:
     """The lists, a session, the workers; erase and cancel say why not and leave no trace in the log."""
-    settings.STT = settings.STT.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    use_redis(settings, f"redis://127.0.0.1:{free_port()}/0")
     session = record(7, reason="")
     client = login(OPERATORS)
     pages = [

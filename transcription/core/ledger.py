@@ -67,15 +67,15 @@ class Ledger:
         entry = self._entries.get(segment_id)
         return entry.pcm if entry else bytearray()
 
-    def receive(self, result: Result, now: float) -> Entry | None:
+    def receive(self, result: Result, now: float) -> list[Entry]:
         """Take an answer; returns the entry when it is worth another try."""
         entry = self._entries.get(result.segment_id)
         if entry is None or entry.answer is not None or entry.job.job_id != result.job_id:
-            return None
-        if isinstance(result, Failure) and result.retryable and entry.attempts < MAX_ATTEMPTS:
-            return self._again(entry, now)
+            return []
+        if isinstance(result, Failure) and result.retryable:
+            return self._again(entry, result.reason, now)
         entry.answer, entry.answered_at = result, now
-        return None
+        return []
 
     def unsure(self, now: float) -> tuple[str, ...]:
         """The jobs to ask after."""
@@ -97,13 +97,11 @@ class Ledger:
         for entry in self._entries.values():
             if entry.answer is not None or entry.job.job_id not in job_ids:
                 continue
-            if not worker_died:
+            if worker_died:
+                again += self._again(entry, f"{entry.attempts} workers failed on this segment", now)
+            else:
                 entry.submitted_at = now
                 again.append(entry)
-            elif entry.attempts < MAX_ATTEMPTS:
-                again.append(self._again(entry, now))
-            else:
-                self._give_up(entry, f"{entry.attempts} workers failed on this segment", now)
         return again
 
     def overdue(self, now: float, backlog_s: float = 0.0) -> list[Entry]:
@@ -119,10 +117,7 @@ class Ledger:
                 reason = f"Queue full: no worker got to this segment within {self.max_wait_s:g} s"
                 self._give_up(entry, reason, now, queue_full=True)
             elif now >= entry.submitted_at + self.timeout_s + backlog_s:
-                if entry.attempts < MAX_ATTEMPTS:
-                    again.append(self._again(entry, now))
-                else:
-                    self._give_up(entry, f"No answer from the workers after {entry.attempts} tries", now)
+                again += self._again(entry, f"No answer from the workers after {entry.attempts} tries", now)
         return again
 
     def release(self) -> list[tuple[Entry, Transcript | Failure]]:
@@ -149,8 +144,11 @@ class Ledger:
             queue_full=queue_full,
         )
 
-    @staticmethod
-    def _again(entry: Entry, now: float) -> Entry:
+    def _again(self, entry: Entry, reason: str, now: float) -> list[Entry]:
+        """The entry, to be sent again; if it was tried often enough, the reason is its answer."""
+        if entry.attempts >= MAX_ATTEMPTS:
+            self._give_up(entry, reason, now)
+            return []
         entry.attempts += 1
         entry.submitted_at = now
-        return entry
+        return [entry]

@@ -152,8 +152,7 @@ class Speech:
                 return self._receive_partial(utterance, result, now)
             if utterance.hear_speculation(result, now):
                 return self._receive_speculation(utterance, result, now)
-        again = self._ledger.receive(result, now)
-        return [*self._resend([again] if again else []), *self._release(now)]
+        return [*self._resend(self._ledger.receive(result, now)), *self._release(now)]
 
     def receive_loss(self, job_ids: Collection[str], now: float, *, worker_died: bool) -> list[Effect]:
         """Nobody has these finals any more, or the worker that had them is dead."""

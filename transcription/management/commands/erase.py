@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 import redis
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from transcription import retention
+from transcription import audit, retention
+from transcription.capacity import probe_client
 from transcription.models import Session
 
 
@@ -29,12 +29,10 @@ class Command(BaseCommand):
         if not chosen:
             raise CommandError(f"No session is recorded as {name}.")
         try:
-            with redis.Redis.from_url(settings.STT.redis_url, socket_timeout=5, socket_connect_timeout=5) as client:
-                live = [session.session_id for session in chosen if retention.is_live(client, session)]
-                if live:
-                    raise CommandError(f"{live[0]} is live: end it first (revoke its key, or let it close).")
-                for session in chosen:
-                    retention.forget(client, session)
+            if audit.held(chosen):
+                raise CommandError(f"{name} is live: end it first (revoke its key, or let it close).")
+            for session in chosen:
+                retention.forget(probe_client(), session)
         except redis.RedisError as error:
             raise CommandError(f"Nothing erased, Redis does not answer: {error}") from None
         self.stdout.write(f"Sessions erased: {retention.delete(chosen)}")
