@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # The lists are complete, so --no-deps: torch, which silero-vad asks for and nothing imports, stays out.
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 CLIENT := -e clients/python
+BENCH := all --launch --talkers 1,2 --seconds 30 --max-talkers 16
 
 .PHONY: run test test-stack test-livekit-oldest check format bench chaos fuzz soak docs docs-site clean
 
@@ -38,7 +39,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 bench: $(VENV)/dev.stamp  ## starts the service and measures it; ARGS="capacity --manifest …" for more (benchmarks/README.md)
-	$(BIN)/python -m benchmarks $(or $(ARGS),all --launch --talkers 1,2 --seconds 30 --max-talkers 16)
+	$(BIN)/python -m benchmarks $(or $(ARGS),$(BENCH))
 
 chaos: $(VENV)/dev.stamp  ## random faults under load; ARGS="--minutes 10 --talkers 20 --persistent" (docs/reliability.md)
 	$(BIN)/python -m reliability chaos $(ARGS)

@@ -92,7 +92,7 @@ class Env(BaseSettings):
     max_batch: int = Field(0, ge=0, le=256, description="Most jobs decoded together (0: 8 on a CPU, 16 on a GPU)")
     pre_roll_ms: int = Field(300, ge=0, le=2_000, description="Audio kept from before speech starts (ms)")
     speculate_ms: int = Field(
-        300, ge=0, le=5_000, description="Silence after which the final is decoded ahead of the endpoint (ms; 0: never)"
+        150, ge=0, le=5_000, description="Silence after which the final is decoded ahead of the endpoint (ms; 0: never)"
     )
     word_timestamps: bool = Field(True, description="Word times in finals, unless the client says otherwise")
     partial_results: bool = Field(True, description="Partial transcripts, unless the client says otherwise")

@@ -23,7 +23,7 @@ class VadConfig:
     """Silence that ends an utterance."""
     pre_roll_ms: int = 300
     """Audio kept from before the first speech window, so that first syllables survive."""
-    speculate_ms: int = 300
+    speculate_ms: int = 150
     """Silence after which the final is decoded ahead of the endpoint; 0: never."""
 
 
