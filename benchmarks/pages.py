@@ -66,7 +66,7 @@ def pages() -> dict[str, str]:
 
 
 def main() -> int:
-    """Print the table; the exit status says whether every page kept within the budget."""
+    """Print the table; the exit status says whether every page, downloads left out, kept within the budget."""
     parser = argparse.ArgumentParser("python -m benchmarks.pages", description=__doc__)
     parser.add_argument("--times", type=int, default=7, help="requests of each page")
     options = parser.parse_args()
@@ -83,7 +83,8 @@ def main() -> int:
         rows.append(
             [title, count, statistics.median(worked), min(took), statistics.median(took), len(response.content) / 1024]
         )
-        worst = max(worst, statistics.median(took))
+        if not title.startswith("export"):  # a download takes as long as it is large
+            worst = max(worst, statistics.median(took))
     head = ["page", "queries", "CPU ms", "fastest ms", "median ms", "KiB"]
     sys.stdout.write(f"{connection.vendor}: {Session.objects.count()} sessions, {Segment.objects.count()} segments\n\n")
     sys.stdout.write(tabulate(rows, head, tablefmt="github", floatfmt=("", "", ".0f", ".0f", ".0f", ".0f")) + "\n")
