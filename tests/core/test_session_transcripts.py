@@ -272,6 +272,18 @@ def test_a_pause_has_its_final_decoded_ahead_and_released_at_the_endpoint(hasty:
     assert len(hasty.jobs) == jobs
 
 
+def test_under_load_no_final_is_decoded_ahead(hasty: Talk) -> None:
+    """From the second step on; the endpoint asks for it."""
+    hasty.take(hasty.session.shed(2))
+    hasty.windows(8, speaking=True)
+    hasty.windows(2, speaking=False)
+    assert [job for job in hasty.jobs if job.kind is Kind.FINAL] == []
+    hasty.windows(3, speaking=False)
+    hasty.answer(hasty.final(), "sim")
+
+    assert (hasty.kinds()[-1], hasty.sent[-1].text) == ("final_transcript", "sim")
+
+
 def test_an_answer_after_the_endpoint_is_the_final_all_the_same(hasty: Talk) -> None:
     """The speculation was late, not wrong: it is not decoded again."""
     hasty.windows(8, speaking=True)

@@ -83,16 +83,16 @@ def test_a_burst_and_its_end() -> None:
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        (0, Effort(300, True, 5)),
-        (1, Effort(600, True, 5)),
-        (2, Effort(1200, True, 5)),
-        (3, Effort(1200, False, 5)),
-        (4, Effort(1200, False, 1)),
-        (5, Effort(1200, False, 1)),
+        (0, Effort(300, True, True, 5)),
+        (1, Effort(600, True, True, 5)),
+        (2, Effort(1200, True, False, 5)),
+        (3, Effort(1200, False, False, 5)),
+        (4, Effort(1200, False, False, 1)),
+        (5, Effort(1200, False, False, 1)),
     ],
 )
 def test_effort(step: int, expected: Effort) -> None:
-    """Rarer partials, none, a smaller beam; those inside lose no more when others are refused."""
+    """Rarer partials, no speculation, no partials, a smaller beam; nobody inside loses more when others are refused."""
     assert effort(step, SessionConfig()) == expected
 
 

@@ -1,5 +1,7 @@
 """How admitted sessions give way under load, in steps: rarer partials, none, a smaller beam; then others are refused.
 
+Finals decoded ahead of the endpoint go with the second step: most of them are in vain, and they are dear.
+
 The step is one for the cluster: it lies in Redis, and every web process moves it by these rules (`capacity.py`).
 """
 
@@ -26,6 +28,8 @@ class Effort:
 
     partial_interval_ms: int
     partials: bool
+    speculates: bool
+    """Whether finals are decoded ahead of the endpoint."""
     beam_size: int
 
 
@@ -35,6 +39,7 @@ def effort(step: int, config: SessionConfig) -> Effort:
     return Effort(
         partial_interval_ms=config.partial_interval_ms * times,
         partials=config.partial_results and step < NO_PARTIALS,
+        speculates=step < FEWEST,
         beam_size=min(config.beam_size, SMALL) if step >= SMALL_BEAM else config.beam_size,
     )
 

@@ -202,7 +202,8 @@ class Speech:
                     effects += [*submit, *self._release(now)]
                 case Paused():
                     assert self._utterance
-                    effects += self._utterance.speculate(now)
+                    if self._effort.speculates:
+                        effects += self._utterance.speculate(now)
                 case Resumed():
                     assert self._utterance
                     if self._utterance.speculation:
