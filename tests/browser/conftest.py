@@ -56,13 +56,12 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Callable[..., Path]:
-    """Takes a screenshot: `picture(page, "name")`. SCREENSHOTS=docs/images renews those of the documentation."""
-    directory = Path(os.environ.get("SCREENSHOTS", tmp_path))
+def picture() -> Callable[..., None]:
+    """Takes a screenshot, `picture(page, "name")`, where SCREENSHOTS=docs/images asks for the documentation's."""
+    directory = os.environ.get("SCREENSHOTS")
 
-    def picture(page: Page, name: str, **options: object) -> Path:
-        path = directory / f"{name}.png"
-        page.screenshot(path=path, animations="disabled", **options)
-        return path
+    def picture(page: Page, name: str, **options: object) -> None:
+        if directory:
+            page.screenshot(path=Path(directory) / f"{name}.png", animations="disabled", **options)
 
     return picture
