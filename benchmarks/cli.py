@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import clips, observe
+from benchmarks import answers, clips, observe
 from benchmarks.capacity import ramp
 from benchmarks.clips import Recording
+from benchmarks.conditions import CONDITIONS, Condition, Surroundings
+from benchmarks.dictation import HALVES
 from benchmarks.floor import floor
+from benchmarks.hearing import Finals
 from benchmarks.latency import latency, serve
 from benchmarks.model import Model
 from benchmarks.naive import naive, simulate
+from benchmarks.noise import noise
 from benchmarks.options import Options
 from benchmarks.overload import overload
 from benchmarks.paired import Variant, paired_json, paired_markdown, rounds
@@ -22,14 +26,20 @@ from benchmarks.reporting import (
     capacity_markdown,
     floor_markdown,
     machine,
+    noise_markdown,
     overload_markdown,
     report,
     runs_markdown,
     save,
+    short_markdown,
+    turns_markdown,
     wer_markdown,
 )
 from benchmarks.results import Run
 from benchmarks.service import NO_LIMITS, launched
+from benchmarks.short import short
+from benchmarks.sounds import sounds
+from benchmarks.turns import turns
 from benchmarks.wer import wer
 
 EMBEDDED = Path("~/.cache/whisper-stt/models/base").expanduser()
@@ -51,16 +61,51 @@ class Bench:
         chosen = clips.select(clips.read_manifest(o.manifest), folder=o.folder, refs=o.refs, limit=o.limit, seed=o.seed)
         if not chosen:
             raise SystemExit("No clip of the manifest fits --folder and --ref")
-        return [clips.load(clip) for clip in chosen]
+        return _told("clips", [clips.load(clip) for clip in chosen])
+
+    @functools.cached_property
+    def silent(self) -> list[Recording]:
+        """Clips in which nobody speaks: those that are made, and those of `--noise`."""
+        made = [clips.made(f"made/{name}", pcm, kind=name) for name, pcm in sounds().items()]
+        return _told("clips without speech", [*made, *self._recorded_noise()][: self.options.limit])
+
+    @functools.cached_property
+    def answers(self) -> list[Recording]:
+        """Answers of one or two words: those of the manifest, and synthesised ones."""
+        o = self.options
+        recorded = [clip for clip in clips.read_manifest(o.manifest) if answers.is_short(clip)]
+        found = [*map(clips.load, recorded), *answers.synthesised(o.voices, o.limit)][: o.limit]
+        if not found:
+            raise SystemExit("`short` needs espeak-ng, or a manifest with recordings of one or two words")
+        return _told("answers", found)
+
+    def around(self, pool: list[Recording]) -> Surroundings:
+        """What conditions are made with."""
+        street = [recording for recording in self._recorded_noise() if recording.clip.kind == "street"]
+        return Surroundings(pool, street, self.options.seed)
+
+    def conditions(self, *default: str) -> list[Condition]:
+        """Those asked for, or the command's own."""
+        return [CONDITIONS[name] for name in self.options.conditions or default]
+
+    def _recorded_noise(self) -> list[Recording]:
+        o = self.options
+        return [clips.load(clip) for clip in clips.read_manifest(o.noise)] if o.noise else []
 
     @functools.cached_property
     def model(self) -> Model:
         """The model alone."""
         o = self.options
-        directory = o.model or EMBEDDED
+        return Model(self.directory, o.device, o.compute_type, o.threads)
+
+    @property
+    def directory(self) -> Path:
+        """Where the model is."""
+        directory = self.options.model or EMBEDDED
         if not directory.is_dir():
-            raise SystemExit(f"`{o.command}` needs --model: a CTranslate2 model directory ({directory} is none)")
-        return Model(directory, o.device, o.compute_type, o.threads)
+            command = self.options.command
+            raise SystemExit(f"`{command}` needs --model: a CTranslate2 model directory ({directory} is none)")
+        return directory
 
     def latency(self) -> Outcome:
         """The service under each number of talkers."""
@@ -92,9 +137,28 @@ class Bench:
         return {"runs": [run.as_json() for run in runs]}, runs_markdown("Naive server", runs)
 
     def wer(self) -> Outcome:
-        """The service against the model offline."""
-        accuracy = wer(self.options, self.pool, self.model)
-        return accuracy.as_json(), wer_markdown(accuracy)
+        """The service against the model offline, under each condition."""
+        found = wer(self.options, self.around(self.pool), self.conditions("clean"), self.model)
+        return {"conditions": {name: accuracy.as_json() for name, accuracy in found.items()}}, wer_markdown(found)
+
+    def noise(self) -> Outcome:
+        """What is made of sound in which nobody speaks, by the service and by the model offline."""
+        ways = noise(self.options, self.silent, self.model if self.options.offline else None)
+        return {"ways": [way.as_json() for way in ways]}, noise_markdown(len(self.silent), ways)
+
+    def short(self) -> Outcome:
+        """Answers of a word or two, under each condition, by the service and by the model offline."""
+        conditions = self.conditions("clean", "phone", "street10")
+        model = self.model if self.options.offline else None
+        found = short(self.options, self.around(self.answers), conditions, model)
+        return {"conditions": [each.as_json() for each in found]}, short_markdown(found)
+
+    def turns(self) -> Outcome:
+        """How many turns are cut, and how long is waited after one, by silence alone and by what was said."""
+        o = self.options
+        known = o.out / "turns-texts.jsonl"
+        swept = turns(o, self.pool, Finals(self.directory, o.device, o.compute_type, o.threads or 1, known))
+        return {"swept": [each.as_json() for each in swept]}, turns_markdown(swept)
 
     def paired(self) -> Outcome:
         """Variants of the service in turn, at each number of talkers."""
@@ -132,11 +196,17 @@ class Bench:
         return results, "\n\n".join(markdown for _, markdown in outcomes.values())
 
 
-SELF_SERVED = ("floor", "naive", "overload", "paired")
+def _told(what: str, recordings: list[Recording]) -> list[Recording]:
+    report(f"{len(recordings)} {what}, {sum(recording.seconds for recording in recordings):.0f} s of audio\n")
+    return recordings
+
+
+SELF_SERVED = ("floor", "naive", "overload", "paired", "turns")
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
-    name: getattr(Bench, name) for name in ("latency", "capacity", "overload", "floor", "naive", "wer", "paired", "all")
+    name: getattr(Bench, name)
+    for name in ("latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "paired", "all")
 }
 
 
@@ -152,8 +222,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: Options) -> int:
     """Run it against the service that is there."""
     bench = Bench(options)
-    seconds = sum(recording.seconds for recording in bench.pool)
-    report(f"{options.command}: {len(bench.pool)} clips, {seconds:.0f} s of audio\n")
     about = {
         "command": options.command,
         "options": options.as_json(),
@@ -185,7 +253,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         metavar="NAME:VALUE",
         help="send with handshakes",
     )
-    add("--model", type=Path, metavar="DIR", help="CTranslate2 model, for floor, naive and wer")
+    add("--model", type=Path, metavar="DIR", help="CTranslate2 model, for floor, naive, wer, noise, short and turns")
     add("--device", help="cpu, cuda or auto")
     add("--compute-type", help="of the model (float16 on a GPU, int8 on a CPU)")
     add("--threads", type=int, help="CPU threads of the model (CTranslate2's choice)")
@@ -194,10 +262,27 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--folder", type=lambda name: name or None, help="of the manifest's files (any)")
     add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
+    add("--noise", type=Path, metavar="PATH", help="manifest of clips without speech, for noise and street conditions")
+    add(
+        "--conditions", type=_conditions, help=f"of wer and short, separated by commas: {', '.join(CONDITIONS)}, or all"
+    )
+    add(
+        "--no-offline",
+        dest="offline",
+        action="store_false",
+        help="noise and short: the service alone, in a third of the time",
+    )
+    add("--voices", type=_names, help=f"of espeak-ng, for short and turns; '' for none ({','.join(defaults.voices)})")
+    add("--half", choices=HALVES, help=f"of what turns has dictated ({defaults.half})")
+    add(
+        "--decode-ms",
+        type=float,
+        help=f"how long after it was asked for a text is there, in turns ({defaults.decode_ms:g})",
+    )
     add(
         "--talkers",
         type=_numbers,
-        help="numbers of talkers to run, 1,2,4; for wer, sessions at a time; for overload, what capacity is",
+        help="numbers of talkers to run, 1,2,4; for wer, noise, short, sessions at a time; for overload, its capacity",
     )
     add("--seconds", type=float, help=f"least length of a talker's session ({defaults.seconds:g})")
     add("--variant", dest="variants", type=Variant.parse, action="append", metavar="NAME: SETTING=VALUE … @CHECKOUT",
@@ -214,6 +299,17 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _conditions(text: str) -> tuple[str, ...]:
+    names = tuple(CONDITIONS) if text == "all" else _names(text)
+    if unknown := [name for name in names if name not in CONDITIONS]:
+        raise argparse.ArgumentTypeError(f"expected some of {', '.join(CONDITIONS)}, got {unknown[0]}")
+    return names
 
 
 def _words(text: str) -> frozenset[str]:

@@ -34,6 +34,8 @@ class Clip:
     ref: str
     """How sure the text is: `published`, `book` and `prompt` are exact."""
     speaker: str
+    kind: str = ""
+    """Of one without speech: `street`, `hum`, ..."""
 
     @property
     def folder(self) -> str:
@@ -83,6 +85,11 @@ def load(clip: Clip) -> Recording:
     return recording(clip, pcm)
 
 
+def made(name: str, pcm: np.ndarray, *, text: str = "", kind: str = "", speaker: str = "") -> Recording:
+    """A recording without a file."""
+    return recording(Clip(name=name, path=Path(name), text=text, ref="made", speaker=speaker, kind=kind), pcm)
+
+
 def recording(clip: Clip, pcm: np.ndarray) -> Recording:
     """A clip and its audio (int16, shape `(samples,)`), padded to whole frames."""
     padded = np.pad(pcm, (0, -len(pcm) % FRAME))
@@ -96,4 +103,5 @@ def _clip(folder: Path, line: dict[str, Any]) -> Clip:
         text=line["text"],
         ref=line["ref"],
         speaker=line.get("speaker", ""),
+        kind=line.get("kind", ""),
     )

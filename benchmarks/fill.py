@@ -140,7 +140,7 @@ def segment(session_pk: int, number: int, rng: random.Random, bodies: list[dict[
 
 def insert(rows: Iterator[dict[str, Any]]) -> None:
     """By hand: a model instance a row would take the better part of the time."""
-    columns = [field.column for field in Segment._meta.fields if not field.primary_key]
+    columns = [field.get_attname() for field in Segment._meta.fields if not field.primary_key]
     places = ", ".join(["%s"] * len(columns))
     statement = f"INSERT INTO {Segment._meta.db_table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
     pending: list[list[Any]] = []

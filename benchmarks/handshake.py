@@ -23,7 +23,7 @@ import numpy as np
 import websockets
 from tabulate import tabulate
 
-from tests.system.stack import ECHO, Stack
+from harness.stack import ECHO, Stack
 
 OTHER_KEYS = 1_000
 BASELINE = "unknown prefix"
@@ -34,9 +34,10 @@ def kinds(stack: Stack) -> dict[str, Callable[[], str]]:
     good, revoked, expired = (stack.manage("createapikey", name) for name in ("good", "revoked", "expired"))
     stack.manage("revokeapikey", revoked.split("_")[1])
     code = (
-        "from transcription import keys; from transcription.models import ApiKey; from django.utils import timezone\n"
+        "from transcription.keys.access import issue\n"
+        "from transcription.models import ApiKey; from django.utils import timezone\n"
         f"ApiKey.objects.filter(prefix='{expired.split('_')[1]}').update(expires=timezone.now())\n"
-        f"for n in range({OTHER_KEYS}): keys.issue(ApiKey(name=str(n)))\n"
+        f"for n in range({OTHER_KEYS}): issue(ApiKey(name=str(n)))\n"
     )
     stack.manage("shell", "-v", "0", "-c", code)
     prefix = good.split("_")[1]
@@ -82,7 +83,7 @@ def longer(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def table(took: dict[str, np.ndarray]) -> str:
-    """Markdown."""
+    """Times of handshakes (ms), by kind of key, as a Markdown table with its margin of error."""
     base = took[BASELINE]
     rows = [
         [kind, *(f"{np.percentile(times, share):.2f}" for share in (50, 95)), f"{100 * longer(times, base):.1f} %"]
@@ -99,13 +100,10 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.handshake")
     parser.add_argument("--handshakes", type=int, default=2000, metavar="N", help="of each kind (2000)")
     count = parser.parse_args().handshakes
-    with tempfile.TemporaryDirectory() as directory:
-        stack = Stack(Path(directory), ECHO | {"STT_AUTH": "required", "STT_LOG_LEVEL": "WARNING"})
-        try:
-            stack.start_web()
-            took = asyncio.run(measure(stack.ws_url, kinds(stack), count))
-        finally:
-            stack.close()
+    settings = ECHO | {"STT_AUTH": "required", "STT_LOG_LEVEL": "WARNING"}
+    with tempfile.TemporaryDirectory() as directory, Stack(Path(directory), settings) as stack:
+        stack.start_web()
+        took = asyncio.run(measure(stack.ws_url, kinds(stack), count))
     sys.stdout.write(table(took))
 
 

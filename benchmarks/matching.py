@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.clips import SAMPLE_RATE
-from benchmarks.record import Received, Record
+from benchmarks.record import Record
 from benchmarks.schedule import Placed
+from harness.talker import Received
 
 TIMING_PARTS = ("preprocess_ms", "queue_wait_ms", "inference_ms", "postprocess_ms", "server_total_ms")
 

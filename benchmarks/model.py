@@ -13,22 +13,31 @@ PARTIAL_WINDOW_S = 8.0
 WINDOW_FRAMES = 3_000
 
 
+def chosen(device: str, compute_type: str | None) -> tuple[str, str]:
+    """Device and compute type: `auto` is a GPU where there is one, `None` `float16` on it and `int8` on a CPU."""
+    import ctranslate2  # as below
+
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    return device, compute_type or ("float16" if device == "cuda" else "int8")
+
+
 class Model:
     """A CTranslate2 Whisper model."""
 
     def __init__(self, directory: Path, device: str, compute_type: str | None, threads: int) -> None:
         """`compute_type` `None` is `float16` on a GPU and `int8` on a CPU; `threads` 0 lets CTranslate2 choose."""
         # Imported here: latency and capacity of a service elsewhere must not need Whisper, nor pay for loading it.
-        import ctranslate2
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
 
-        if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-        self.device = device
-        self.compute_type = compute_type or ("float16" if device == "cuda" else "int8")
+        self.device, self.compute_type = chosen(device, compute_type)
         self._whisper = WhisperModel(
-            str(directory), device=device, compute_type=self.compute_type, cpu_threads=threads, local_files_only=True
+            str(directory),
+            device=self.device,
+            compute_type=self.compute_type,
+            cpu_threads=threads,
+            local_files_only=True,
         )
         self._tokenizer = Tokenizer(
             self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, task="transcribe", language=LANGUAGE

@@ -18,10 +18,10 @@ from benchmarks.matching import measure, samples
 from benchmarks.model import FINAL_BEAM, PARTIAL_BEAM, Model, newest
 from benchmarks.options import Options
 from benchmarks.processes import Watch
-from benchmarks.record import Received, Record
+from benchmarks.record import Record
 from benchmarks.results import Run
 from benchmarks.schedule import Placed, Script, conversations
-from benchmarks.talker import sleep_until
+from harness.talker import Received, sleep_until
 
 
 def naive(options: Options, pool: Sequence[Recording], model: Model) -> list[Run]:

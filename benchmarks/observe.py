@@ -22,19 +22,19 @@ class Prediction:
     finals: float
 
     def since(self, before: "Prediction") -> "Prediction":
-        """What has been added."""
+        """What has been added since an earlier look."""
         return Prediction(
             self.predicted_s - before.predicted_s, self.actual_s - before.actual_s, self.finals - before.finals
         )
 
     @property
     def predicted_ms(self) -> float | None:
-        """The mean; `None` of no finals."""
+        """What finals were predicted to take, on average; `None` without finals."""
         return round(self.predicted_s / self.finals * 1000, 1) if self.finals else None
 
     @property
     def actual_ms(self) -> float | None:
-        """Likewise."""
+        """What they took, on average; `None` without finals."""
         return round(self.actual_s / self.finals * 1000, 1) if self.finals else None
 
 

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.dictation import Half
 from benchmarks.paired import Variant
 
 
@@ -30,6 +31,20 @@ class Options:
     folder: str | None = None
     refs: frozenset[str] = frozenset({"published", "book", "prompt"})
     limit: int | None = None
+
+    noise: Path | None = None
+    """Manifest of clips in which nobody speaks, beside those that are made."""
+    conditions: tuple[str, ...] = ()
+    """Of `wer` and `short`; none given: the command's own."""
+    voices: tuple[str, ...] = ("pt-br", "pt-br+f2", "pt-br+m3")
+    """Of espeak-ng, for `short` and `turns`."""
+    offline: bool = True
+    """Whether `noise` and `short` decode the same audio offline, too: most of their time."""
+
+    half: Half = "judging"
+    """Of what `turns` has dictated: what rules are made with, or what they are judged by."""
+    decode_ms: float = 150.0
+    """How long after it was asked for a text is there, in `turns`."""
 
     talkers: tuple[int, ...] = (1,)
     seconds: float = 60.0
@@ -59,6 +74,7 @@ class Options:
         }
         return kept | {
             "manifest": self.manifest.name,
+            "noise": self.noise.name if self.noise else None,
             "model": self.model.name if self.model else None,
             "refs": sorted(self.refs),
         }

@@ -1,14 +1,12 @@
 """`overload`: from one talker to three times capacity and back, with talkers that come again when they are refused."""
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from benchmarks import observe
@@ -16,9 +14,10 @@ from benchmarks.clips import Recording
 from benchmarks.figures import Percentiles, percentiles
 from benchmarks.matching import bounds, segments
 from benchmarks.options import Options
-from benchmarks.record import Received, Record
+from benchmarks.record import Record
 from benchmarks.schedule import conversation
-from benchmarks.talker import START, START_TIMEOUT_S, receive, talk
+from benchmarks.talker import CONFIG, talk
+from harness.talker import Talker, sleep_until
 
 TIMES = 3
 """How often capacity is offered at the top."""
@@ -69,7 +68,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class PhaseFigures:
-    """What a phase gave."""
+    """The figures of one phase."""
 
     phase: Phase
     sessions: int
@@ -88,7 +87,7 @@ class PhaseFigures:
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """What a run gave."""
+    """The figures of a whole run."""
 
     phases: list[PhaseFigures]
     lost: int
@@ -111,7 +110,7 @@ class Overload:
         return max((p.refused["p95"] for p in self.phases if p.refused["p95"] is not None), default=None)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """The figures as built-in types, those made of others included."""
         return asdict(self) | {"times_worse": self.times_worse, "refused_p95_ms": self.refused_p95_ms}
 
 
@@ -157,27 +156,27 @@ async def _run(options: Options, pool: Sequence[Recording], plan: list[Phase]) -
     began = time.perf_counter()
     looking = asyncio.create_task(_look(options.url, began + plan[-1].ends_s))
     most = max(phase.last for phase in plan)
-    visits = await asyncio.gather(*(_visit(options, pool, plan, began, talker) for talker in range(most)))
+    visits = await asyncio.gather(*(_visit(options, pool, plan, began, seat) for seat in range(most)))
     looks = await looking
     return summary(plan, began, visits, looks)
 
 
-async def _visit(options: Options, pool: Sequence[Recording], plan: list[Phase], began: float, talker: int) -> Visit:
+async def _visit(options: Options, pool: Sequence[Recording], plan: list[Phase], began: float, seat: int) -> Visit:
     """Come, ask again while refused, talk until it is time to go; a connection that breaks is made again."""
-    comes_s, goes_s = presence(plan, talker)
+    comes_s, goes_s = presence(plan, seat)
     until, visit = began + goes_s, Visit()
-    await asyncio.sleep(max(began + comes_s - time.perf_counter(), 0))
-    jitter = random.Random(talker)  # noqa: S311 - spreads retries
+    await sleep_until(began + comes_s)
+    jitter = random.Random(seat)  # noqa: S311 - spreads retries
     while until - time.perf_counter() > LEAST_S:
         record = None
         try:
-            async with connect(options.url, compression=None, additional_headers=options.headers) as socket:
-                if not await _admitted(socket, visit, jitter, until):
+            async with Talker(options.url, headers=options.headers) as talker:
+                if not await _admitted(talker, visit, jitter, until):
                     break
-                script = conversation(pool, until - time.perf_counter(), options.seed, talker)
-                record = Record(script, received=[Received(time.perf_counter(), {"type": "session_started"})])
+                script = conversation(pool, until - time.perf_counter(), options.seed, seat)
+                record = Record(script, lags_ms=talker.lags_ms, received=talker.received)
                 visit.records.append(record)
-                await talk(socket, record, options.drain_s)
+                await talk(talker, record, options.drain_s)
         except (OSError, WebSocketException, TimeoutError) as error:
             if record:
                 record.failure = f"{type(error).__name__}: {error}"
@@ -185,16 +184,16 @@ async def _visit(options: Options, pool: Sequence[Recording], plan: list[Phase],
     return visit
 
 
-async def _admitted(socket: ClientConnection, visit: Visit, jitter: random.Random, until: float) -> bool:
+async def _admitted(talker: Talker, visit: Visit, jitter: random.Random, until: float) -> bool:
     """Whether it was let in before its time was over."""
     while until - time.perf_counter() > LEAST_S:
         asked = time.perf_counter()
-        await socket.send(json.dumps(START))
-        answer = await asyncio.wait_for(receive(socket), START_TIMEOUT_S)
-        if answer.message["type"] == "session_started":
+        answer = await talker.start(config=CONFIG)
+        if answer["type"] == "session_started":
             return True
-        visit.refused.append(Refused(answer.at, (answer.at - asked) * 1000, answer.message))
-        await asyncio.sleep(answer.message.get("retry_after_ms", 1000) / 1000 * jitter.uniform(1.0, 1.5))
+        answered = talker.received[-1].at
+        visit.refused.append(Refused(answered, (answered - asked) * 1000, answer))
+        await asyncio.sleep(answer.get("retry_after_ms", 1000) / 1000 * jitter.uniform(1.0, 1.5))
     return False
 
 

@@ -69,7 +69,7 @@ def paired_markdown(title: str, runs: dict[str, list[Run]]) -> str:
 
 
 def paired_json(variants: Sequence[Variant], runs: dict[str, list[Run]]) -> list[dict[str, Any]]:
-    """All runs, by variant."""
+    """All runs of each variant, with its settings, as built-in types."""
     return [
         {"variant": v.name, "settings": v.settings, "runs": [run.as_json() for run in runs[v.name]]} for v in variants
     ]

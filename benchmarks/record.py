@@ -1,18 +1,9 @@
 """What one talker sent and got: the raw material of every figure."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from benchmarks.schedule import Script
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message from the server."""
-
-    at: float
-    """When it came in, `time.perf_counter` seconds."""
-    message: dict[str, Any]
+from harness.talker import Received
 
 
 @dataclass(slots=True)

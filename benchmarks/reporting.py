@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from tabulate import tabulate
 from benchmarks.capacity import Capacity
 from benchmarks.figures import FINAL_TARGET_MS, PARTIAL_TARGET_MS, Figures, Percentiles
 from benchmarks.floor import Cost
+from benchmarks.noise import Invented
 from benchmarks.overload import Overload
 from benchmarks.results import Run
+from benchmarks.short import Answers
+from benchmarks.turns import CUT_SHARES, DEAD_AIR_MS, Swept
 from benchmarks.wer import Accuracy
 
 WORST = 5
@@ -43,7 +47,7 @@ def machine() -> dict[str, Any]:
 
 
 def runs_markdown(title: str, runs: Sequence[Run]) -> str:
-    """One column a run."""
+    """Runs as a Markdown table, a column each."""
     rows = [[name, *(cell(run.figures) for run in runs)] for name, cell in _FIGURE_ROWS]
     rows += [[_timing_name(part), *(_timing(run, part) for run in runs)] for part in _timing_parts(runs)]
     for group in sorted({group for run in runs for group in run.usage}):
@@ -109,21 +113,114 @@ def floor_markdown(costs: Sequence[Cost]) -> str:
     return f"## Model floor\n\n{_table(rows, headers)}"
 
 
-def wer_markdown(accuracy: Accuracy) -> str:
+def wer_markdown(found: dict[str, Accuracy]) -> str:
+    """One row a condition, then what is behind each."""
+    rows = [
+        [name, len(a.clips), a.service.words, _percent(a.service.wer), _percent(a.offline.wer), _points(a.difference)]
+        for name, a in found.items()
+    ]
+    table = _table(rows, ["condition", "clips", "words", "service", "offline", "points"])
+    return "\n\n".join(["## Word error rate", table, *(_accuracy(name, accuracy) for name, accuracy in found.items())])
+
+
+def noise_markdown(clips: int, ways: Sequence[Invented]) -> str:
+    """One row a way of hearing them, then each text."""
+    rows = [
+        [
+            way.name,
+            f"{len(way.texts)} of {clips}",
+            way.finals,
+            way.finals_with_text,
+            way.partials_with_text,
+            "–" if way.cpu_s is None else f"{way.cpu_s:.1f}",
+            "–" if way.cpu_s is None else f"{way.cpu_s / way.audio_s * 60:.1f}",
+        ]
+        for way in ways
+    ]
+    headers = ["", "clips with text", "finals", "with text", "partials with text", "CPU s", "CPU s per minute"]
+    said = [[way.name, clip, text] for way in ways for clip, text in way.texts.items()]
+    texts = [_table(said, ["", "clip", "text that nobody said"])] if said else []
+    troubled = [f"- {way.name}, {clip}: {', '.join(of)}" for way in ways for clip, of in way.troubles.items()]
+    return "\n\n".join(["## Noise", _table(rows, headers), *texts, *_troubles(troubled)])
+
+
+def short_markdown(found: Sequence[Answers]) -> str:
+    """One row a condition, then which words got no text."""
+    rows = [
+        [
+            heard.condition,
+            len(heard.answers),
+            sum(a.began for a in heard.answers),
+            sum(a.finals > 0 for a in heard.answers),
+            sum(bool(a.service) for a in heard.answers),
+            sum(a.right for a in heard.answers),
+            sum(bool(a.offline) for a in heard.answers),
+            sum(a.right_offline for a in heard.answers),
+        ]
+        for heard in found
+    ]
+    headers = ["condition", "answers", "speech start", "final", "with text", "right", "offline: with text", "right"]
+    unheard = [(heard.condition, Counter(a.said for a in heard.answers if not a.service)) for heard in found]
+    lines = [f"- {name}: {', '.join(f'{w} {n}' for w, n in of.most_common())}" for name, of in unheard if of]
+    silent = ["\n".join(["Without text:", "", *lines])] if lines else []
+    troubled = [f"- {h.condition}, {a.name}: {', '.join(a.trouble)}" for h in found for a in h.answers if a.trouble]
+    return "\n\n".join(["## Short answers", _table(rows, headers), *silent, *_troubles(troubled)])
+
+
+def turns_markdown(swept: Sequence[Swept]) -> str:
+    """What each mode does within each budget, then by default, then which turns it cuts then."""
+    budgets = [f"cut at {ms} ms of dead air" for ms in DEAD_AIR_MS] + [
+        f"dead air at {_percent(s)} cut" for s in CUT_SHARES
+    ]
+    rows = [
+        [
+            each.turns,
+            each.mode,
+            *(_or_none(each.cut_within(ms), _percent) for ms in DEAD_AIR_MS),
+            *(_or_none(each.waited_within(share), "{:.0f} ms".format) for share in CUT_SHARES),
+            f"{_percent(each.default.cut_share)}, {each.default.dead_air_ms:.0f} ms",
+        ]
+        for each in swept
+    ]
+    kinds = sorted({kind for each in swept for kind in each.default.kinds})
+    by_kind = [
+        [
+            kind,
+            *("{1} of {0}".format(*each.default.kinds[kind]) if kind in each.default.kinds else "" for each in swept),
+        ]
+        for kind in kinds
+    ]
+    headers = ["turns", "mode", *budgets, "by default"]
+    names = [f"{each.turns}: {each.mode}" for each in swept]
+    return "\n\n".join(["## Turns", _table(rows, headers), "Cut by default:", _table(by_kind, ["kind", *names])])
+
+
+def _or_none(value: float | None, shown: Callable[[float], str]) -> str:
+    return "–" if value is None else shown(value)
+
+
+def _accuracy(name: str, accuracy: Accuracy) -> str:
     """Both rates, the difference, the worst clips."""
     rows = [
         [name, _percent(s.wer), s.words, s.substitutions, s.deletions, s.insertions]
         for name, s in (("service", accuracy.service), ("offline", accuracy.offline))
     ]
     table = _table(rows, ["", "WER", "words", "substituted", "deleted", "inserted"])
-    difference = f"{len(accuracy.clips)} clips; service less offline: **{accuracy.difference * 100:+.2f} points**"
+    difference = f"{len(accuracy.clips)} clips; service less offline: **{_points(accuracy.difference)} points**"
     worst = _table(
         [[h.name, _percent(h.service_wer), _percent(h.offline_wer), h.service, h.said] for h in accuracy.worst(WORST)],
         ["worst against offline", "service", "offline", "heard", "said"],
     )
     troubled = [f"- {heard.name}: {', '.join(heard.trouble)}" for heard in accuracy.clips if heard.trouble]
-    notes = ["\n".join(["Trouble:", *troubled])] if troubled else []
-    return "\n\n".join(["## Word error rate", table, difference, worst, *notes])
+    return "\n\n".join([f"### {name.capitalize()}", table, difference, worst, *_troubles(troubled)])
+
+
+def _troubles(lines: Sequence[str]) -> list[str]:
+    return ["\n".join(["Trouble:", "", *lines])] if lines else []
+
+
+def _points(difference: float) -> str:
+    return f"{difference * 100:+.2f}"
 
 
 _FIGURE_ROWS: list[tuple[str, Callable[[Figures], object]]] = [

@@ -1,9 +1,10 @@
 """What a talker says and when: clips laid out on one session's time, with pauses between them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import soxr
 
 from benchmarks.clips import FRAME, SAMPLE_RATE, Clip, Recording
 from benchmarks.speech import WINDOW, span
@@ -41,6 +42,8 @@ class Script:
     placed: tuple[Placed, ...]
     starts_after_s: float = 0.0
     """How long after the run's start this talker begins."""
+    rate: int = SAMPLE_RATE
+    """Samples a second on the wire."""
 
     @property
     def seconds(self) -> float:
@@ -54,8 +57,9 @@ class Script:
 
     def frames(self) -> Iterator[bytes]:
         """The messages to send, one every 20 ms."""
-        pcm = self.pcm.astype("<i2").tobytes()
-        size = FRAME * 2
+        samples = self.pcm if self.rate == SAMPLE_RATE else soxr.resample(self.pcm, SAMPLE_RATE, self.rate)
+        pcm = samples.astype("<i2").tobytes()
+        size = FRAME * 2 * self.rate // SAMPLE_RATE
         return (pcm[at : at + size] for at in range(0, len(pcm), size))
 
     def due_s(self, position: int) -> float:
@@ -89,9 +93,9 @@ def assemble(recordings: Sequence[Recording], gaps_s: Sequence[float], starts_af
     return Script(np.concatenate(pcm), np.concatenate(active), tuple(placed), starts_after_s)
 
 
-def alone(recording: Recording) -> Script:
-    """One clip as a session of its own."""
-    return assemble([recording], [LEAD_S, TAIL_S])
+def alone(recording: Recording, rate: int = SAMPLE_RATE) -> Script:
+    """One clip as a session of its own, sent at so many samples a second."""
+    return replace(assemble([recording], [LEAD_S, TAIL_S]), rate=rate)
 
 
 def conversation(pool: Sequence[Recording], seconds: float, seed: int, talker: int) -> Script:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.clips import Recording
+from benchmarks.conditions import Condition, Surroundings
 from benchmarks.matching import segments
 from benchmarks.model import FINAL_BEAM, Model
 from benchmarks.options import Options
 from benchmarks.record import Record
 from benchmarks.schedule import alone
 from benchmarks.scoring import Score, score
-from benchmarks.talker import play
+from benchmarks.talker import play_in_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Accuracy:
         return sorted(self.clips, key=lambda h: (h.offline_wer - h.service_wer, -h.service_wer))[:count]
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """The rates (shares of words), their difference and each clip, as built-in types."""
         return {
             "service": asdict(self.service) | {"wer": round(self.service.wer, 4)},
             "offline": asdict(self.offline) | {"wer": round(self.offline.wer, 4)},
@@ -56,10 +56,15 @@ class Accuracy:
         }
 
 
-def wer(options: Options, pool: Sequence[Recording], model: Model) -> Accuracy:
-    """The service first, then the model: never both at once."""
-    records = asyncio.run(_play_in_turn(options, pool))
-    offline = [model.transcribe(recording.pcm, FINAL_BEAM) for recording in pool]
+def wer(options: Options, around: Surroundings, conditions: Sequence[Condition], model: Model) -> dict[str, Accuracy]:
+    """By condition. The service first, then the model on the same audio: never both at once."""
+    return {condition.name: _under(condition, options, around, model) for condition in conditions}
+
+
+def _under(condition: Condition, options: Options, around: Surroundings, model: Model) -> Accuracy:
+    spoilt = condition.apply(around)
+    records = asyncio.run(play_in_turn(options, [alone(recording, condition.rate) for recording in spoilt]))
+    offline = [model.transcribe(recording.pcm, FINAL_BEAM) for recording in spoilt]
     return compare(records, offline)
 
 
@@ -93,14 +98,3 @@ def trouble(record: Record) -> list[str]:
     errors = [r.message["code"] for r in record.received if r.message["type"] == "error"]
     broken = [] if record.completed else [record.failure or "did not complete"]
     return errors + broken
-
-
-async def _play_in_turn(options: Options, pool: Sequence[Recording]) -> list[Record]:
-    """Each clip a session; at most `--talkers` at a time."""
-    turn = asyncio.Semaphore(max(options.talkers))
-
-    async def one(recording: Recording) -> Record:
-        async with turn:
-            return await play(options.url, alone(recording), options.headers, options.drain_s)
-
-    return await asyncio.gather(*(one(recording) for recording in pool))

@@ -9,7 +9,7 @@ fetch_model() {
     stored=${STT_MODEL_DIR:-/models}/$model
     if [ "${STT_ENGINE:-whisper}" = echo ] || [ -d "$model" ]; then return; fi
     if [ -f "$stored/model.bin" ] && [ -f "$stored/config.json" ]; then return; fi
-    python -m workers.model_store "$model"
+    python -m workers.engines.model_store "$model"
 }
 
 name=${1:-stt}

@@ -18,8 +18,9 @@ from typing import Any
 import requests
 
 from docs.generate import EXAMPLES
-from tests.system.stack import ECHO, MODEL, Stack
-from tests.system.talker import Talker, noise, silence, speech
+from harness.audio import noise, silence, speech
+from harness.stack import ECHO, MODEL, Stack
+from harness.talker import Talker
 
 CLIENT: dict[str, dict[str, Any]] = {
     "start_session": {
@@ -40,6 +41,7 @@ CLIENT: dict[str, dict[str, Any]] = {
         "resume": True,
         "last_segment_id": "seg-0001",
     },
+    "configure": {"type": "configure", "turn_mode": "dictation", "max_hold_ms": 3000},
     "flush": {"type": "flush", "flush_id": "turn-1"},
     "end_session": {"type": "end_session"},
     "cancel": {"type": "cancel"},
@@ -80,6 +82,8 @@ async def conversation(stack: Stack, server: Examples, pages: Examples) -> None:
         await streaming
         await say(talker, "flush")
         server["final_transcript, empty"] = await talker.until("final_transcript")
+        await say(talker, "configure")
+        server["configured"] = await talker.next()
         await say(talker, "end_session")
         server["session_ended"] = await talker.until("session_ended")
     server["speech_start"], server["speech_end"] = talker.of("vad_event")
@@ -110,7 +114,7 @@ async def resumed(stack: Stack, server: Examples) -> None:
         await talker.ws.send(noise(2.0))
         await say(talker, "flush")
         await talker.until("final_transcript")
-        talker.ws.transport.abort()
+        talker.vanish()
     async with Talker(stack.ws_url) as talker:
         await say(talker, "start_session, resume")
         server["session_started, resumed"] = await talker.next()
@@ -153,28 +157,21 @@ async def keyless(stack: Stack, server: Examples) -> None:
 
 
 @contextmanager
-def running(settings: dict[str, str], *, worker: bool) -> Iterator[Stack]:
-    """A web process and, if wanted, a worker."""
-    with tempfile.TemporaryDirectory() as directory:
-        stack = Stack(Path(directory), settings)
-        try:
-            if worker:
-                stack.start_worker()
-            stack.start_web()
-            yield stack
-        finally:
-            stack.close()
+def opened(settings: dict[str, str], workers: int = 1) -> Iterator[Stack]:
+    """A stack with one web process, and a worker or none."""
+    with tempfile.TemporaryDirectory() as directory, Stack(Path(directory), settings) as stack:
+        yield stack.start(workers)
 
 
 def main() -> None:
     """Record everything and write it down."""
     server: Examples = {}
     pages: Examples = {}
-    with running(MODEL, worker=True) as stack:
+    with opened(MODEL) as stack:
         asyncio.run(conversation(stack, server, pages))
-    with running(SMALL, worker=False) as stack:
+    with opened(SMALL, workers=0) as stack:
         asyncio.run(refusals(stack, server, pages))
-    with running(ECHO | {"STT_AUTH": "required"}, worker=True) as stack:
+    with opened(ECHO | {"STT_AUTH": "required"}) as stack:
         asyncio.run(keyless(stack, server))
     examples = {"client": CLIENT, "server": server, "pages": pages}
     EXAMPLES.write_text(json.dumps(examples, indent=2, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
 """Writes what the documentation says of the code: `python -m docs.generate`, part of `make docs`.
 
 Generated text stands between markers, `<!-- settings -->` and `<!-- /settings -->`; all else is written by hand. The
-settings come from `sttproject/env.py` and `sttproject/launch.py`, the examples from `docs/examples.json`, which
+settings come from `sttproject/env.py` and `launcher/profile.py`, the examples from `docs/examples.json`, which
 `docs/capture.py` records.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from launcher.profile import EMBEDDED_PROFILE
 from sttproject.env import Env, variable
-from sttproject.launch import EMBEDDED_PROFILE
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples.json"

@@ -29,7 +29,7 @@ class Echo(Agent):
 async def entrypoint(context: JobContext) -> None:
     """One room."""
     stt = WhisperSTT(os.environ.get("STT_URL", "ws://localhost:8000/ws/stt"), language="pt")
-    session = AgentSession(stt=stt, turn_handling={"turn_detection": "stt"})
+    session: AgentSession = AgentSession(stt=stt, turn_handling={"turn_detection": "stt"})
     await session.start(Echo(context), room=context.room)
 
 

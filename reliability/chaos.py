@@ -6,17 +6,16 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabulate import tabulate
 
 from benchmarks.reporting import report
-from reliability.cluster import Cluster
+from harness.stack import ECHO, Stack
+from harness.supervision import kept
 from reliability.conversation import Conversation
 from reliability.faults import FAULTS, Happened, befall
-from tests.system.stack import ECHO
 
 SETTINGS = ECHO | {
     "STT_ECHO_DECODE_MS": "60",
@@ -94,56 +93,49 @@ class Account:
 
 
 async def chaos(options: Options, directory: Path) -> Account:
-    """Run it."""
+    """Break a cluster at random while talkers talk, and account for every final."""
     rng = random.Random(options.seed)  # noqa: S311 - a seed repeats a run
-    with ExitStack() as stack:
-        cluster = await asyncio.to_thread(
-            Cluster, directory, SETTINGS | options.settings, persistent=options.persistent
-        )
-        stack.callback(cluster.close)
-        for _ in range(options.workers):
-            await asyncio.to_thread(cluster.start_worker)
-        for _ in range(options.webs):
-            await asyncio.to_thread(cluster.start_web)
-        stack.enter_context(cluster.kept())
-        until = time.monotonic() + options.minutes * 60
-        conversations: list[Conversation] = []
-        async with asyncio.TaskGroup() as group:
-            striking = group.create_task(_strike(options, cluster, rng, until))
-            for seat in range(options.talkers):
-                group.create_task(_talk(cluster, seat, options.seed, until, conversations))
-        return Account(conversations, striking.result(), list(cluster.fallen))
+    with Stack(directory, SETTINGS | options.settings, persistent=options.persistent) as stack:
+        stack.start(options.workers, options.webs)
+        with kept(stack) as fallen:
+            until = time.perf_counter() + options.minutes * 60
+            conversations: list[Conversation] = []
+            async with asyncio.TaskGroup() as group:
+                striking = group.create_task(_strike(options, stack, rng, until))
+                for seat in range(options.talkers):
+                    group.create_task(_talk(stack, seat, options.seed, until, conversations))
+    return Account(conversations, striking.result(), fallen)
 
 
-async def _strike(options: Options, cluster: Cluster, rng: random.Random, until: float) -> list[Happened]:
+async def _strike(options: Options, stack: Stack, rng: random.Random, until: float) -> list[Happened]:
     """One fault after another, with little or much time between."""
     done: list[Happened] = []
     names: list[str] = []
     await asyncio.sleep(5.0)
-    while time.monotonic() < until - 15.0:
+    while time.perf_counter() < until - 15.0:
         names = names or rng.sample(options.faults, len(options.faults))
-        fault = await befall(names.pop(), cluster, rng)
+        fault = await befall(names.pop(), stack, rng)
         done.append(fault)
-        report(f"{fault.name}: {time.monotonic() - fault.began:.1f} s")
+        report(f"{fault.name}: {time.perf_counter() - fault.began:.1f} s")
         await asyncio.sleep(rng.uniform(3.0, 12.0))
     return done
 
 
-async def _talk(cluster: Cluster, seat: int, seed: int, until: float, conversations: list[Conversation]) -> None:
+async def _talk(stack: Stack, seat: int, seed: int, until: float, conversations: list[Conversation]) -> None:
     """One client after another on a seat."""
     rng = random.Random(f"{seed}-{seat}")  # noqa: S311
     await asyncio.sleep(rng.uniform(0.0, 2.0))
     number = 0
-    while time.monotonic() < until:
+    while time.perf_counter() < until:
         number += 1
-        webs = [web for web in cluster.webs if web.returncode is None]
+        webs = [(web, url) for web, url in zip(stack.webs, stack.ws_urls, strict=True) if web.returncode is None]
         if not webs:
             await asyncio.sleep(0.5)
             continue
-        web = rng.choice(webs)
+        web, url = rng.choice(webs)
         conversation = Conversation(f"chaos-{seat}-{number}", vad=rng.random() < 0.25)
-        await conversation.run(cluster.url(web), rng, rng.randint(1, 8), DRAIN_S)
-        conversation.cut = bool(conversation.closed) and web in cluster.killed and not conversation.refused
+        await conversation.run(url, rng, rng.randint(1, 8), DRAIN_S)
+        conversation.cut = bool(conversation.closed) and web in stack.killed and not conversation.refused
         conversations.append(conversation)
         for segment in conversation.lost() if not conversation.cut else ():
             report(f"lost: {conversation.session_id} {segment} {conversation.closed} {conversation.errors[-3:]}")

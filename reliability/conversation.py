@@ -3,19 +3,17 @@
 The echo engine's text is computed from the samples it was given, so each final is checked against the audio sent.
 """
 
-import asyncio
-import json
 import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import websockets
 
-from tests.system.talker import FRAME, noise, silence, speech
-from workers.echo import echo
+from harness.audio import BYTES_PER_S, FRAME, frames, noise, silence, speech
+from harness.echo import heard
+from harness.talker import Received, Talker
 
 SILENCE = 9_600
 """Samples at the end of a segment that its final may not have been decoded from: nobody speaks in them."""
@@ -27,7 +25,7 @@ class Owed:
     """A segment that must be answered."""
 
     asked_at: float
-    """When its endpoint was asked for, or told; `time.monotonic()`."""
+    """When its endpoint was asked for, or told; `time.perf_counter` seconds."""
     span: tuple[int, int] | None
     """Its samples within the session; `None` where the VAD decides."""
     answered_at: float | None = None
@@ -58,44 +56,41 @@ class Conversation:
     async def run(self, url: str, rng: random.Random, utterances: int, patience_s: float) -> None:
         """Talk, in real time, and listen to the end."""
         try:
-            async with websockets.connect(url, compression=None, open_timeout=20, close_timeout=2) as ws:
+            async with Talker(url, open_timeout=20, close_timeout=2) as talker:
                 config = {"vad_enabled": self.vad, "partial_results": rng.random() < 0.5}
-                await ws.send(json.dumps({"type": "start_session", "session_id": self.session_id, "config": config}))
-                answer = json.loads(await asyncio.wait_for(ws.recv(), 30))
+                answer = await talker.start(session_id=self.session_id, config=config)
                 if answer["type"] == "error":
                     self.refused = True
                     self.errors.append(answer)
                     return
-                listening = asyncio.create_task(self._listen(ws))
-                try:
-                    await self._speak(ws, rng, utterances)
-                    await asyncio.wait_for(asyncio.shield(listening), patience_s)
-                finally:
-                    listening.cancel()
+                await talker.converse(self._speak(talker, rng, utterances), patience_s, self._hear)
+                if self.ended is None:
+                    self.closed = f"{talker.ws.close_code} {talker.ws.close_reason}"
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
             self.closed = f"{type(error).__name__}: {error}"
-            if not self.owed:
-                self.refused = True
         finally:
+            self.refused |= bool(self.closed) and not self.owed
             self.sent.clear()
 
     def lost(self) -> list[str]:
         """Segments nobody will hear of again."""
         return [name for name, owed in self.owed.items() if not owed.finals and not owed.told]
 
-    async def _speak(self, ws: websockets.ClientConnection, rng: random.Random, utterances: int) -> None:
-        began = time.monotonic()
+    async def _speak(self, talker: Talker, rng: random.Random, utterances: int) -> None:
+        began = time.perf_counter()
         for pcm in self._utterances(rng, utterances):
-            start = len(self.sent) // 2
-            for i in range(0, len(pcm), 2 * FRAME):
-                self.sent += (frame := pcm[i : i + 2 * FRAME])
-                await ws.send(frame)
-                await asyncio.sleep(max(began + len(self.sent) / 32_000 - time.monotonic(), 0))
+            start = len(self.sent)
+            await talker.send_frames(self._counted(pcm), began + start / BYTES_PER_S)
             if not self.vad:
-                span = (start, len(self.sent) // 2)
-                self.owed[f"seg-{len(self.owed) + 1:04d}"] = Owed(time.monotonic(), span)
-                await ws.send('{"type": "flush"}')
-        await ws.send('{"type": "end_session"}')
+                span = (start // 2, len(self.sent) // 2)
+                self.owed[f"seg-{len(self.owed) + 1:04d}"] = Owed(time.perf_counter(), span)
+                await talker.say("flush")
+        await talker.say("end_session")
+
+    def _counted(self, pcm: bytes) -> Iterator[bytes]:
+        for frame in frames(pcm, 2 * FRAME):
+            self.sent += frame
+            yield frame
 
     def _utterances(self, rng: random.Random, count: int) -> Iterator[bytes]:
         for _ in range(count):
@@ -104,15 +99,8 @@ class Conversation:
             else:
                 yield noise(rng.uniform(0.3, 2.5), rng.getrandbits(32))
 
-    async def _listen(self, ws: websockets.ClientConnection) -> None:
-        try:
-            async for text in ws:
-                self._hear(json.loads(text), time.monotonic())
-        finally:
-            if self.ended is None:
-                self.closed = f"{ws.close_code} {ws.close_reason}"
-
-    def _hear(self, message: dict[str, Any], now: float) -> None:
+    def _hear(self, received: Received) -> None:
+        now, message = received
         match message:
             case {"type": "vad_event", "state": "speech_end", "segment_id": segment_id}:
                 self.owed[segment_id] = Owed(now, None)
@@ -149,8 +137,3 @@ class Conversation:
                 return False
             ends = range(least, min(least + 16, end + 1))
         return any(heard(self.sent[2 * start : 2 * upto]) == text for upto in ends)
-
-
-def heard(pcm: bytes | bytearray) -> str:
-    """What the echo engine says of these samples."""
-    return echo(np.frombuffer(bytes(pcm), "<i2").astype(np.float32) / 32768.0)

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import redis
-import websockets
 from tabulate import tabulate
 
+from harness.audio import noise
+from harness.stack import Stack
+from harness.talker import Talker
 from reliability.chaos import SETTINGS
-from reliability.cluster import Cluster, pid
 from reliability.conversation import Conversation
-from tests.system.talker import noise
 
 MIB = 2**20
 PATIENCE_S = 60.0
@@ -39,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The cluster at one moment."""
+    """The stack at one moment."""
 
     at_s: float
     processes: dict[str, tuple[float, int, int]]
@@ -61,63 +61,56 @@ class Soaked:
 
 
 async def soak(options: Options, directory: Path) -> Soaked:
-    """Run it."""
-    cluster = await asyncio.to_thread(Cluster, directory, SETTINGS | options.settings)
-    try:
-        await asyncio.to_thread(cluster.start_worker)
-        await asyncio.to_thread(cluster.start_worker)
-        await asyncio.to_thread(cluster.start_web)
+    """Let talkers talk for long, and watch memory, files, threads and keys."""
+    with Stack(directory, SETTINGS | options.settings) as stack:
+        stack.start(workers=2)
         began = time.monotonic()
         until = began + options.minutes * 60
-        soaked = Soaked([], _look(cluster, 0.0), [], 0)
+        soaked = Soaked([], _look(stack, 0.0), [], 0)
         async with asyncio.TaskGroup() as group:
             for seat in range(options.talkers):
-                group.create_task(_talk(cluster, seat, until, soaked))
+                group.create_task(_talk(stack, seat, until, soaked))
             while time.monotonic() < until:
                 await asyncio.sleep(options.every_s)
-                soaked.looks.append(_look(cluster, time.monotonic() - began))
+                soaked.looks.append(_look(stack, time.monotonic() - began))
         await asyncio.sleep(CALM_S)
-        soaked.calm = _look(cluster, time.monotonic() - began)
+        soaked.calm = _look(stack, time.monotonic() - began)
         return soaked
-    finally:
-        await asyncio.to_thread(cluster.close)
 
 
-async def _talk(cluster: Cluster, seat: int, until: float, soaked: Soaked) -> None:
+async def _talk(stack: Stack, seat: int, until: float, soaked: Soaked) -> None:
     """Sessions that end, vanish, or only knock."""
     rng = random.Random(seat)  # noqa: S311 - a seed repeats a run
     number = 0
     while time.monotonic() < until:
         number += 1
         if rng.random() < 0.2:
-            await _vanish(cluster.ws_url, rng)
+            await _vanish(stack.ws_url, rng)
             soaked.dropped += 1
             continue
         conversation = Conversation(f"soak-{seat}-{number}", vad=rng.random() < 0.5)
-        await conversation.run(cluster.ws_url, rng, rng.randint(1, 8), PATIENCE_S)
+        await conversation.run(stack.ws_url, rng, rng.randint(1, 8), PATIENCE_S)
         soaked.conversations.append(conversation)
 
 
 async def _vanish(url: str, rng: random.Random) -> None:
     """A client that is gone without a word: before it starts, or in the middle of speech."""
-    async with websockets.connect(url, compression=None) as ws:
+    async with Talker(url) as talker:
         if rng.random() < 0.5:
-            await ws.send('{"type": "start_session", "config": {"vad_enabled": false}}')
-            for _ in range(rng.randint(1, 100)):
-                await ws.send(noise(0.02, rng.getrandbits(32)))
-                await asyncio.sleep(0.02)
-        ws.transport.abort()
+            await talker.say("start_session", config={"vad_enabled": False})
+            await talker.send_frames(noise(0.02, rng.getrandbits(32)) for _ in range(rng.randint(1, 100)))
+        talker.vanish()
 
 
-def _look(cluster: Cluster, at_s: float) -> Look:
+def _look(stack: Stack, at_s: float) -> Look:
     """Processes are numbered by their start: worker 1, worker 2, web 1, redis 1."""
     processes: dict[str, tuple[float, int, int]] = {}
     for name in ("web", "worker", "redis"):
-        for number, child in enumerate(cluster.running(name), 1):
-            process = psutil.Process(pid(child))
+        for number, child in enumerate(stack.running(name), 1):
+            process = psutil.Process(child.pid)
             rss = process.memory_info().rss / MIB
             processes[f"{name} {number}"] = (rss, process.num_fds(), process.num_threads())
-    client: redis.Redis = cluster.redis
+    client: redis.Redis = stack.redis
     return Look(
         at_s,
         processes,
@@ -172,5 +165,5 @@ def _slope(at_s: Sequence[float], mib: Sequence[float]) -> str:
     return f"{slope:+.1f} ± {covariance[0][0] ** 0.5:.1f}"
 
 
-def _range(counts: Sequence[int]) -> str:
+def _range(counts: Sequence[float]) -> str:
     return f"{min(counts)}–{max(counts)}"

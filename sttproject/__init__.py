@@ -1,4 +1,4 @@
-"""Composition root: it wires the parts together and decides nothing."""
+"""Composition root: settings, applications, routes and checks; it wires the parts together, and serves nothing."""
 
 from sttproject.celery import app as celery_app
 

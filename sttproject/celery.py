@@ -1,6 +1,6 @@
 """The Celery application: one queue with priorities, late acknowledgement, no result backend.
 
-Why each setting: docs/decisions.md, "Celery on Redis".
+Why: docs/decisions.md, "Celery on Redis" and "Finals that get lost".
 """
 
 import os
@@ -9,11 +9,11 @@ from typing import Any
 from celery import Celery, signals
 from kombu import Queue
 
-from sttproject import kombu_guard
-from transcription.core import jobs
+from sttproject import redis_guard
+from transcription.core.contract import keyspace
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sttproject.settings")
-kombu_guard.install()
+redis_guard.install()
 
 app = Celery("whisper-stt")
 
@@ -25,8 +25,8 @@ def _configure(sender: Celery, **_: Any) -> None:
     sender.conf.update(
         broker_url=settings.STT.redis_url,
         broker_transport_options={
-            "sep": ":",
-            "priority_steps": list(jobs.PRIORITY_STEPS),
+            "sep": keyspace.PRIORITY_SEPARATOR,
+            "priority_steps": list(keyspace.PRIORITY_STEPS),
             "queue_order_strategy": "priority",
             "visibility_timeout": 60,
             "unacked_restore_interval": 1,
@@ -39,8 +39,8 @@ def _configure(sender: Celery, **_: Any) -> None:
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        task_queues=[Queue(jobs.QUEUE)],
-        task_default_queue=jobs.QUEUE,
+        task_queues=[Queue(keyspace.QUEUE)],
+        task_default_queue=keyspace.QUEUE,
         task_default_priority=9,
         task_acks_late=True,
         task_reject_on_worker_lost=True,

@@ -16,7 +16,16 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from transcription.core.config import Limits, SessionConfig, VadConfig
-from transcription.core.protocol import normalise_language
+from transcription.core.contract.keyspace import MAX_RESUME_WINDOW_S
+from transcription.core.languages import normalise_language
+from transcription.core.paths import is_own, is_prefix
+from transcription.core.protocol import (
+    LEAST_SILENCE_MS,
+    MOST_SILENCE_MS,
+    RedactType,
+    TextFormat,
+    TurnMode,
+)
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
@@ -63,12 +72,17 @@ class Env(BaseSettings):
     vad_enabled: bool = Field(True, description="Enable VAD")
     vad_threshold: float = Field(0.5, ge=0.0, le=1.0, description="VAD threshold (0.0-1.0)")
     vad_min_speech_ms: int = Field(250, ge=0, le=10_000, description="Min speech duration (ms)")
-    vad_min_silence_ms: int = Field(500, ge=32, le=10_000, description="Min silence for end-of-speech (ms)")
+    vad_min_silence_ms: int = Field(
+        500, ge=LEAST_SILENCE_MS, le=MOST_SILENCE_MS, description="Min silence for end-of-speech (ms)"
+    )
     partial_interval_ms: int = Field(300, ge=50, le=60_000, description="Partial transcript interval (ms)")
     max_partial_window_s: float = Field(8.0, ge=1.0, le=30.0, description="Max audio window for partials (s)")
     max_utterance_s: float = Field(30.0, ge=1.0, le=120.0, description="Max utterance duration (s)")
     max_buffer_ms: int = Field(
-        5_000, ge=200, le=600_000, description="Max audio buffer per session (ms): accepted, not yet in Redis"
+        5_000,
+        ge=200,
+        le=600_000,
+        description="Max audio buffer per session (ms): accepted, not yet in Redis; a client with more is not read",
     )
     max_queue_depth: int = Field(20, ge=1, description="Max queue depth: jobs waiting and running, cluster-wide")
     max_estimated_server_total_ms: float = Field(500.0, gt=0, description="Max estimated latency (ms)")
@@ -76,7 +90,6 @@ class Env(BaseSettings):
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
-        pattern=r"^(rediss?|unix)://",
         description="Redis or Valkey of the whole cluster; unset, `manage.py stt` starts an embedded one",
     )
     beam_size: int = Field(5, ge=1, le=20, description="Beam size of finals (partials use 1)")
@@ -94,20 +107,64 @@ class Env(BaseSettings):
     speculate_ms: int = Field(
         150, ge=0, le=5_000, description="Silence after which the final is decoded ahead of the endpoint (ms; 0: never)"
     )
+    turn_mode: TurnMode = Field(
+        "fixed",
+        description="What ends an utterance, unless the client says otherwise: `fixed` silence, or silence and what "
+        "was said (`auto`, `dictation`, `short`; [turns.md](turns.md))",
+    )
+    min_silence_early_ms: int = Field(
+        300,
+        ge=LEAST_SILENCE_MS,
+        le=MOST_SILENCE_MS,
+        description="Silence that ends an utterance which is complete (ms), if the turn mode is not `fixed`",
+    )
+    max_hold_ms: int = Field(
+        2_500,
+        ge=0,
+        le=MOST_SILENCE_MS,
+        description="Silence that ends an utterance of which something is missing (ms), "
+        "if the turn mode is not `fixed`",
+    )
     word_timestamps: bool = Field(True, description="Word times in finals, unless the client says otherwise")
+    format: TextFormat = Field(
+        "off",
+        description="Formatted text and entities in finals of Portuguese sessions, unless the client says otherwise "
+        "([text.md](text.md))",
+    )
+    redact: Annotated[list[RedactType], NoDecode] = Field(
+        [],
+        description="Kept out of every session's transcripts and records, besides what a client asks for: some of "
+        "`cpf`, `card`, `phone`, `email`, comma-separated ([text.md](text.md#redaction))",
+    )
     partial_results: bool = Field(True, description="Partial transcripts, unless the client says otherwise")
     max_frame_bytes: int = Field(131_072, ge=2_048, le=1_048_576, description="Longest WebSocket frame (bytes)")
+    max_audio_gap_ms: int = Field(
+        900,
+        ge=0,
+        le=60_000,
+        description="An utterance whose client sends no more audio ends after so much silence, what did not come "
+        "counted in (ms; 0: only audio ends it)",
+    )
+    max_pending_finals: int = Field(8, ge=1, description="A client that is owed so many finals is not read from")
     max_connections: int = Field(
         0, ge=0, description="Most WebSocket connections of a web process (0: 64 and four times `STT_MAX_SESSIONS`)"
     )
     max_unsent_bytes: int = Field(
         1_048_576, ge=65_536, description="Most outgoing data held for a client that does not read (bytes)"
     )
+    max_upload_mb: int = Field(100, ge=1, le=4_096, description="Longest recording that may be uploaded (MB)")
+    max_upload_s: int = Field(7_200, ge=1, le=86_400, description="Longest recording that may be uploaded (s of audio)")
+    upload_memory_mb: int = Field(
+        256, ge=1, description="Most that a web process holds of uploads not yet decoded (MB); more are refused"
+    )
     drain_s: float = Field(30.0, ge=0, description="Sessions may finish when a web process is stopped, for (s)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
     resume_window_s: float = Field(
-        30.0, ge=0, le=60, description="A client that lost its connection may resume its session for (s; 0: never)"
+        30.0,
+        ge=0,
+        le=MAX_RESUME_WINDOW_S,
+        description="A client that lost its connection may resume its session for (s; 0: never)",
     )
     decode_timeout_s: float = Field(
         60.0, gt=0, description="A worker that decodes one batch for longer exits, for another to be started (s)"
@@ -122,7 +179,15 @@ class Env(BaseSettings):
     auth: Literal["off", "required"] = Field("off", description="Whether clients need an API key")
     auth_query_token: bool = Field(False, description="Take keys from `?token=` too; proxies log URLs")
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        [], description="Origins of web pages that may connect besides the service's own host, comma-separated, or `*`"
+        [],
+        description="Origins of web pages that may connect besides the service's own host, comma-separated, or `*`; "
+        "of apps also `file://` and `null`",
+    )
+    path_prefix: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path that the service is under on a shared host, such as `/stt`; empty: what the proxy says in "
+        "`X-Forwarded-Prefix`, else none",
     )
     status_token: str = Field("", description="Token that `/metrics` and `/health/status` want; empty: open")
     https: bool = Field(False, description="A proxy in front does TLS: cookies are secure, HSTS is sent")
@@ -136,7 +201,7 @@ class Env(BaseSettings):
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "redact", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -144,9 +209,26 @@ class Env(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _are_origins(cls, value: list[str]) -> list[str]:
-        if not all(re.fullmatch(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^/\s]+", origin) for origin in value):
-            raise ValueError("expected origins such as https://app.example.com, or *")
-        return [origin.lower() for origin in value]
+        if not all(re.fullmatch(r"\*|null|file://|[A-Za-z][A-Za-z0-9+.-]*://[^/\s*]+", origin) for origin in value):
+            raise ValueError("expected whole origins such as https://app.example.com, file://, null, or *")
+        # as browsers write them: without the scheme's own port
+        return [re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin.lower()) for origin in value]
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected redis://host:6379/0, rediss://… for TLS, or unix:///path for a socket")
+        return value
+
+    @field_validator("path_prefix")
+    @classmethod
+    def _can_be_under(cls, value: str) -> str:
+        if value and is_own(value):
+            raise ValueError("expected a path that none of the service's own begins with, such as /stt")
+        if value and not is_prefix(value):
+            raise ValueError("expected at most 128 characters and eight names, none of them . or ..")
+        return value
 
     @field_validator("language")
     @classmethod
@@ -163,11 +245,13 @@ class Env(BaseSettings):
 
     @property
     def session(self) -> SessionConfig:
-        """A session's defaults."""
+        """A session's options where its client asks for nothing else."""
         return SessionConfig(
             language=self.language,
             partial_results=self.partial_results,
             word_timestamps=self.word_timestamps,
+            format=self.format,
+            redact=tuple(self.redact),
             vad=VadConfig(
                 enabled=self.vad_enabled,
                 threshold=self.vad_threshold,
@@ -175,11 +259,16 @@ class Env(BaseSettings):
                 min_silence_ms=self.vad_min_silence_ms,
                 pre_roll_ms=self.pre_roll_ms,
                 speculate_ms=self.speculate_ms,
+                turn_mode=self.turn_mode,
+                min_silence_early_ms=self.min_silence_early_ms,
+                max_hold_ms=self.max_hold_ms,
             ),
             partial_interval_ms=self.partial_interval_ms,
             max_partial_window_s=self.max_partial_window_s,
             max_utterance_s=self.max_utterance_s,
+            max_audio_gap_ms=self.max_audio_gap_ms,
             max_buffer_ms=self.max_buffer_ms,
+            max_pending_finals=self.max_pending_finals,
             max_frame_bytes=self.max_frame_bytes,
             beam_size=self.beam_size,
             start_timeout_s=self.start_timeout_s,
@@ -191,7 +280,7 @@ class Env(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """What admission goes by."""
+        """The limits of the whole cluster that admission goes by."""
         return Limits(
             max_sessions=self.max_sessions,
             max_queue_depth=self.max_queue_depth,

@@ -1,5 +1,6 @@
 """Django's settings, computed from the environment. One module for every installation."""
 
+import socket
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +26,14 @@ INSTALLED_APPS = [
     "django_prometheus",
     "channels",
     "axes",
+    "sttproject",
     "transcription",
+    "launcher",
 ]
 MIDDLEWARE = [
+    "transcription.ingress.prefix.VaryByPrefix",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "transcription.ingress.probes.AnyHost",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -78,6 +83,8 @@ if STT.https:
     CSRF_TRUSTED_ORIGINS = [
         f"https://*{host}" if host.startswith(".") else f"https://{host}" for host in ALLOWED_HOSTS if host != "*"
     ]
+# other services on the host neither get these cookies nor set them
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{STT.path_prefix}/"
 # the proxy's to decide, which knows the domain and its other hosts: HSTS for subdomains, preloading, the redirect
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "security.W008"]
 
@@ -93,7 +100,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
     }
     if DATABASES["default"]["NAME"] == "db.sqlite3":
-        DATABASES["default"]["NAME"] = BASE_DIR / "db.sqlite3"
+        DATABASES["default"]["NAME"] = str(BASE_DIR / "db.sqlite3")
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # a database that is gone is noticed in seconds, not when TCP gives up
     DATABASES["default"]["OPTIONS"] = {
@@ -102,11 +109,23 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CHANNELS_REDIS = {
+    "address": STT.redis_url,
+    "socket_timeout": 2.0,
+    "socket_connect_timeout": 1.0,
+    "socket_keepalive": True,
+    # who only listens would never know that the other machine is gone; fewer seconds than a session waits for a final
+    "socket_keepalive_options": {
+        getattr(socket, name): seconds
+        for name, seconds in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)  # Linux
+    },
+}
 CHANNEL_LAYERS = {
     "default": {
         # pub/sub: no capacity shared by a whole process, and it finds its groups again after a Redis restart
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [STT.redis_url], "prefix": "stt"},
+        "CONFIG": {"hosts": [CHANNELS_REDIS], "prefix": "stt"},
     },
 }
 
@@ -114,7 +133,11 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt-br", "Português")]
 TIME_ZONE = "UTC"
 USE_TZ = True
-STATIC_URL = "static/"
+STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "transcription.ingress.prefix.PrefixedStatic"},
+}
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 warnings.filterwarnings("ignore", message="No directory at")  # before collectstatic the finders serve
@@ -124,13 +147,26 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"class": "sttproject.redaction.Redactor", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "brief": {
+            "class": "transcription.ingress.redaction.Brief",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "line": {
+            "class": "transcription.ingress.redaction.Redactor",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "brief": {"class": "logging.StreamHandler", "formatter": "brief"},
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "transcription": {"level": STT.log_level},
         "workers": {"level": STT.log_level},
         "sttproject": {"level": STT.log_level},
+        "launcher": {"level": STT.log_level},
+        # one line: who asks by another name is told so, and needs no traceback
+        "django.security.DisallowedHost": {"handlers": ["brief"], "propagate": False},
     },
 }

@@ -8,11 +8,17 @@ from transcription import views
 admin.site.site_header = admin.site.site_title = "Whisper STT"
 
 urlpatterns = [
-    path("", views.root),
+    path("", views.root, name="root"),
     path("health/live", views.live),
     path("health/startup", views.startup),
     path("health/ready", views.ready),
-    path("health/status", views.status),
-    path("metrics", views.metrics),
+    path("health/status", views.status, name="status"),
+    path("metrics", views.metrics, name="metrics"),
+    path("ws/stt", views.websocket),
+    path("ws/stt/", views.websocket),
+    path("v1/listen", views.websocket),
+    path("v2/listen", views.websocket),
+    path("v1/realtime", views.websocket),
+    path("ws/admin/live", views.websocket),
     path("admin/", admin.site.urls),
 ]

@@ -11,8 +11,10 @@ class TranscriptionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, the metrics and the making of groups."""
-        from transcription import checks, metrics, roles  # noqa: F401 - importing checks registers them
+        """Register the admin's pages and the cluster's metrics; have groups of users made after each migration."""
+        from transcription.audit import admin, roles  # noqa: F401 - importing it registers its pages, and so below
+        from transcription.cluster import collector
+        from transcription.keys import admin as keys  # noqa: F401
 
-        metrics.register()
+        collector.register()
         post_migrate.connect(roles.make, sender=self)

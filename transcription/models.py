@@ -1,4 +1,7 @@
-"""Audit records: what we keep of a session, not what we think with; `records.py` is their only writer. And API keys."""
+"""The tables of all rooms: API keys, and audit records, which are what is kept of a session, not what it works with.
+
+`audit/records.py` is the records' only writer; only erasing and purging (`audit/retention.py`) take some away.
+"""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -7,7 +10,7 @@ from django.utils import timezone
 
 
 class ApiKey(models.Model):
-    """A client's right to connect. `keys.py` issues and finds them.
+    """A client's right to connect. `keys/access.py` issues and finds them.
 
     The key itself, `stt_<prefix>_<secret>`, is not kept: `digest` is its SHA-256. A slow, salted hash would protect
     passwords, which people choose and repeat; a secret of 256 random bits cannot be guessed from a fast one, and a
@@ -45,7 +48,7 @@ class ApiKey(models.Model):
 
 
 class Session(models.Model):
-    """One client conversation."""
+    """One client conversation over one connection: one that is resumed has a row for each."""
 
     uid = models.CharField(max_length=32, unique=True, help_text="The service's own name for it")
     session_id = models.CharField(max_length=128, db_index=True, help_text="The client's name for it")
@@ -85,7 +88,7 @@ class Session(models.Model):
 
 
 class Segment(models.Model):
-    """One utterance and its final, or why it has none. Times are ms; see `core/trace.py`."""
+    """One utterance and its final, or why it has none. Times are ms; see `core/session/trace.py`."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="segments")
     segment_id = models.CharField(max_length=32)
@@ -105,6 +108,8 @@ class Segment(models.Model):
     batch_size = models.PositiveSmallIntegerField(default=0, help_text="Requests decoded together; 0: not known")
     partials = models.JSONField(default=list, help_text="[[audio end ms, latency ms, characters]]; no text")
     failure = models.TextField(blank=True, help_text="Why there is no transcript")
+    # null, as what runs while a deployment rolls knows no such column
+    dropped = models.JSONField(null=True, help_text="What the model wrote and nobody said: text, reason, score")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -1,24 +1,53 @@
-"""WebSocket routes."""
+"""Routes of WebSockets, and of other services' HTTP; Django's are in `sttproject/urls.py`."""
+
+from typing import Any
 
 from channels.auth import AuthMiddlewareStack
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import re_path
 
-from transcription.auth import Gate
-from transcription.consumers import TranscriptionConsumer
-from transcription.live import LiveConsumer
+from transcription.audit.live import LiveConsumer
+from transcription.core.dialects.deepgram import DeepgramLive
+from transcription.core.dialects.flux import DeepgramFlux
+from transcription.core.dialects.openai_rest import OpenAITranscription
+from transcription.core.dialects.realtime import OpenAIRealtime
+from transcription.ingress.answers import Answers, models, translations
+from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
+from transcription.ingress.consumers import TranscriptionConsumer
+from transcription.ingress.translating import Translated
+from transcription.ingress.uploads import Uploads
+
+CONSUMER = TranscriptionConsumer.as_asgi()
+DIALECTS = [
+    (r"^v1/listen/?$", "deepgram", DeepgramLive),
+    (r"^v2/listen/?$", "deepgram_flux", DeepgramFlux),
+    (r"^v1/realtime/?$", "openai_realtime", OpenAIRealtime),
+]
+RECORDINGS = [
+    (r"/v1/audio/transcriptions/?$", "openai_files", OpenAITranscription),
+]
+ANSWERS = [
+    ("POST", r"/v1/audio/translations()/?$", translations),
+    ("GET", r"/v1/models(?:/([^/]+))?/?$", models),
+]
 
 
-class UnknownPath(AsyncWebsocketConsumer):
-    """Refuses a handshake at any other path with 403, where Channels would log a traceback."""
+def with_other_services(django: Any) -> Application:
+    """What other services' clients ask for by HTTP, before Django: bodies are read as they come in."""
+    return Answers(Uploads(django, RECORDINGS), ANSWERS)
 
-    async def connect(self) -> None:
-        """Refuse."""
-        await self.close()
+
+async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a handshake at any other path with 403, where Channels would log a traceback."""
+    await receive()  # websocket.connect
+    await send({"type": "websocket.close"})
 
 
 websocket_urlpatterns = [
-    re_path(r"^ws/stt/?$", Gate(TranscriptionConsumer.as_asgi())),
+    re_path(r"^ws/stt/?$", Gate(CONSUMER)),  # type: ignore[arg-type]  # an ASGI application
+    *(
+        re_path(path, Gate(Translated(CONSUMER, name, dialect)))  # type: ignore[arg-type]
+        for path, name, dialect in DIALECTS
+    ),
     re_path(r"^ws/admin/live$", AuthMiddlewareStack(LiveConsumer.as_asgi())),
-    re_path(r"", UnknownPath.as_asgi()),
+    re_path(r"", unknown_path),  # type: ignore[arg-type]
 ]

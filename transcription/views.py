@@ -1,5 +1,6 @@
 """Service info, probes and metrics. Sync views: Django runs each in a thread, away from the sockets."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 
@@ -8,20 +9,23 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import get_script_prefix
 from django.utils.cache import patch_vary_headers
 from django.utils.crypto import constant_time_compare
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
-from transcription import draining
-from transcription.capacity import Cluster, probe_client, read_cluster
-from transcription.core.admission import decide, shutting_down
+from transcription.cluster.capacity import Cluster, probe_client, read_cluster, read_gave_up
+from transcription.core.capacity.admission import decide, shutting_down
+from transcription.core.capacity.load import estimated_max_concurrent, load_percent
 from transcription.core.config import Limits
+from transcription.core.contract.heartbeat import GaveUp
 from transcription.core.languages import LANGUAGES
-from transcription.core.load import estimated_max_concurrent
+from transcription.ingress import draining
+from transcription.ingress.probes import any_host
 
 VERSION = "0.1.0"
-
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -41,6 +45,7 @@ def behind_token(view: View) -> View:
     return guarded
 
 
+@csrf_exempt
 @require_safe
 def root(request: HttpRequest) -> HttpResponse:
     """The page for who asks for HTML before anything else, as browsers do; service info for everybody else."""
@@ -51,15 +56,16 @@ def root(request: HttpRequest) -> HttpResponse:
 
 
 def info() -> dict[str, object]:
-    """What this is and where to look."""
+    """The service's name, version and model, and the paths of its other pages."""
+    here = get_script_prefix()
     return {
         "service": "whisper-stt",
         "version": VERSION,
         "model": settings.STT.whisper_model,
         "language": settings.STT.language,
-        "websocket": "/ws/stt",
-        "health": ["/health/live", "/health/startup", "/health/ready", "/health/status"],
-        "metrics": "/metrics",
+        "websocket": f"{here}ws/stt",
+        "health": [f"{here}health/{page}" for page in ("live", "startup", "ready", "status")],
+        "metrics": f"{here}metrics",
         "auth": settings.STT.auth,
     }
 
@@ -78,18 +84,21 @@ def page(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@any_host
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """The process answers."""
+    """200 as long as the process answers at all."""
     return JsonResponse({"status": "alive"})
 
 
+@any_host
 @require_safe
 def startup(request: HttpRequest) -> JsonResponse:
     """The database is migrated and reachable, and so is Redis; a model may still be loading."""
     return _probe({"redis": _ping_redis, "database": _ping_database}, "started", "starting")
 
 
+@any_host
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """Sessions can be served: Redis and the database answer, a worker has its model loaded, the process stays."""
@@ -98,17 +107,19 @@ def ready(request: HttpRequest) -> JsonResponse:
     return _probe({"redis": _ping_redis, "database": _ping_database, "worker": _ping_worker}, "ready", "not_ready")
 
 
+@any_host
 @require_safe
 @behind_token
 def status(request: HttpRequest) -> JsonResponse:
     """The cluster at this moment; 503 when Redis cannot be reached."""
     try:
-        picture = read_cluster(probe_client())
+        picture, gave_up = read_cluster(probe_client()), read_gave_up(probe_client())
     except redis.RedisError as error:
         return JsonResponse({"status": "unavailable", "accepting_requests": False, "error": str(error)}, status=503)
-    return JsonResponse(describe(picture, settings.STT.limits))
+    return JsonResponse(describe(picture, gave_up, settings.STT.limits))
 
 
+@any_host
 @require_safe
 @behind_token
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -116,7 +127,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return ExportToDjangoView(request)
 
 
-def describe(picture: Cluster, limits: Limits) -> dict[str, object]:
+@any_host
+def websocket(request: HttpRequest) -> JsonResponse:
+    """A socket's path, asked for without asking for a socket (RFC 9110, 15.5.22)."""
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    return JsonResponse({"error": "Expected a WebSocket handshake"}, status=426, headers=headers)
+
+
+def describe(picture: Cluster, gave_up: list[GaveUp], limits: Limits) -> dict[str, object]:
     """`/health/status`, as docs/protocol.md has it."""
     load, worker = picture.load, next(iter(picture.workers), None)
     accepting = decide(load, limits) is None
@@ -142,8 +160,15 @@ def describe(picture: Cluster, limits: Limits) -> dict[str, object]:
         "sessions": {"active": load.sessions, "max": limits.max_sessions},
         "capacity": {
             "estimated_max_concurrent": capacity,
-            "current_load_percent": round(100 * load.depth / capacity, 1) if capacity else 100.0,
+            "current_load_percent": round(load_percent(load, capacity), 1),
             "step": load.step,
+        },
+        "workers": {
+            "ready": load.workers,
+            "gave_up": [
+                {"worker": one.worker_id, "reason": one.reason, "seconds_ago": max(round(time.time() - one.at), 0)}
+                for one in gave_up
+            ],
         },
     }
 
@@ -171,4 +196,5 @@ def _ping_database() -> None:
 
 def _ping_worker() -> None:
     if not read_cluster(probe_client()).workers:
-        raise LookupError("no worker has its model loaded")
+        last = "".join(f"; the last one gave up: {one.reason}" for one in read_gave_up(probe_client())[:1])
+        raise LookupError(f"no worker has its model loaded{last}")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from transcription.core.jobs import Kind
-from workers.engine import EngineError, Hypothesis, Request
+from transcription.core.contract.jobs import Kind
+from workers.engines.engine import EngineError, Hypothesis, Request
 
 Decode = Callable[[list[Request]], list[Hypothesis | EngineError]]
 
@@ -25,11 +25,15 @@ class Decoded:
     decode_s: float
     """The whole batch's decode."""
     batch_size: int
+    """0 where the model was not needed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Ticket:
-    """A request that waits."""
+    """A request that waits for a lane, and the future that its sender waits for.
+
+    It is itself alone: a job that was sent again may wait beside its first copy, and arrays have no one equality.
+    """
 
     request: Request
     arrived: float
@@ -58,7 +62,7 @@ class Batcher:
             thread.start()
 
     def submit(self, request: Request) -> "Future[Decoded]":
-        """Queue a request; the future raises `EngineError` where the engine could not do it."""
+        """Queue a request. The future raises `EngineError` where the engine cannot do it, or what decoding raised."""
         ticket = Ticket(request, time.perf_counter())
         with self._changed:
             self._waiting.append(ticket)
@@ -68,6 +72,10 @@ class Batcher:
     def busy_s(self) -> float:
         """How long the longest decode has been going on; 0 when there is none."""
         return time.perf_counter() - min(self._busy_since.copy().values(), default=time.perf_counter())
+
+    def whole(self) -> bool:
+        """Whether all lanes are there; one that ended takes its batch with it, and leaves its share undone."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
         """Stop after the batches in hand."""
@@ -96,8 +104,11 @@ class Batcher:
         try:
             hypotheses = self._decode([ticket.request for ticket in batch])
         except Exception as error:
-            for ticket in batch:
-                ticket.answer.set_exception(error)
+            if len(batch) == 1:
+                batch[0].answer.set_exception(error)
+            else:  # one of them may be the cause, or all together took too much memory
+                for ticket in batch:
+                    self._answer([ticket])
             return
         decode_s = time.perf_counter() - started
         for ticket, hypothesis in zip(batch, hypotheses, strict=True):

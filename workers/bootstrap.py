@@ -10,67 +10,70 @@ import secrets
 import socket
 import threading
 import time
+from importlib import resources
 from typing import Any
 
 import msgspec
 import redis
 from celery import signals
+from celery.worker import WorkController
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from transcription.core.cluster import HEARTBEAT_S, HEARTBEAT_TTL_S, WORKERS_KEY, Heartbeat, worker_key
-from transcription.core.jobs import Kind
+from transcription.core.contract.heartbeat import HEARTBEAT_S, MAX_GAVE_UP, GaveUp, Heartbeat
+from transcription.core.contract.jobs import Kind
+from transcription.core.contract.keyspace import GAVE_UP_KEY, GAVE_UP_TTL_S, HEARTBEAT_TTL_S, WORKERS_KEY, worker_key
 from workers import metrics
-from workers.engine import Engine, EngineError
-from workers.model_store import ModelUnavailable, resolve
+from workers.decoder import UnfitError, sentence
+from workers.engines.engine import Engine, EngineError
+from workers.engines.model_store import ModelUnavailable, resolve
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-# a worker counts even while Redis is full
-_ANNOUNCE = """#!lua flags=allow-oom
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-redis.call(ARGV[4] == '1' and 'SREM' or 'SADD', KEYS[2], ARGV[2])
-"""
+ANNOUNCE = (resources.files("workers") / "lua" / "announce.lua").read_text()
 
-STUCK_EXIT = 70
-"""Exit status of a worker whose model hangs (sysexits.h EX_SOFTWARE)."""
-
-_worker: Worker | None = None
-_stop = threading.Event()
-
-
-def current() -> Worker:
-    """The process's worker."""
-    assert _worker is not None, "worker_init has not run"
-    return _worker
+UNFIT_EXIT = 70
+"""Exit status of a worker whose model hangs or fails (sysexits.h EX_SOFTWARE)."""
 
 
 @signals.worker_init.connect
-def start(**_: Any) -> None:
-    """Load the model; the process exits with one sentence when it cannot."""
-    global _worker  # noqa: PLW0603 - one worker a process, built by a signal and used by tasks
+def start(sender: WorkController, **_: Any) -> None:
+    """Load the model and give the tasks their worker, `app.stt_worker`; exits with one sentence when it cannot."""
     stt = settings.STT
-    client = redis.Redis.from_url(
-        stt.redis_url, socket_timeout=2.0, socket_connect_timeout=1.0, socket_keepalive=True, health_check_interval=5
-    )
-    began = time.monotonic()
+    client = _client(retries=1)
+    began, name = time.monotonic(), worker_id()
     logger.info("Loading %s on %s", stt.whisper_model, stt.device)
     try:
         lanes = stt.lanes or (os.cpu_count() or 1 if stt.device == "cpu" else 1)
         engine = _engine(lanes)
-        _worker = Worker(engine, client, worker_id(), lanes)
-        _worker.warm_up(stt.language, stt.beam_size)
-    except (EngineError, ModelUnavailable) as error:
-        raise SystemExit(str(error)) from None
+        worker = Worker(engine, client, name, lanes)
+        worker.warm_up(stt.language, stt.beam_size)
+    except Exception as error:  # whatever a model, a driver or a library raises: Celery would log it and wait for ever
+        known = isinstance(error, EngineError | ModelUnavailable | UnfitError)
+        logger.debug("The model is of no use", exc_info=True)
+        reason = str(error) if known else f"The model cannot be used: {sentence(error)}"
+        leave_word(client, name, reason)
+        raise SystemExit(reason) from None
     metrics.model_info.labels(stt.whisper_model, engine.device, engine.compute_type).set(1)
     logger.info("Model ready after %.1f s", time.monotonic() - began)
-    threading.Thread(target=_beat, args=(_worker, client), name="heartbeat", daemon=True).start()
+    sender.app.stt_worker = worker
+    retiring = threading.Event()
+    # Celery holds the function weakly unless told otherwise
+    signals.worker_shutting_down.connect(lambda **_: retiring.set(), weak=False)
+    threading.Thread(target=_beat, args=(worker, retiring), name="heartbeat", daemon=True).start()
 
 
-@signals.worker_shutting_down.connect
-def retire(**_: Any) -> None:
-    """Stop being counted on; jobs in hand are finished."""
-    _stop.set()
+def _client(retries: int) -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.STT.redis_url,
+        socket_timeout=2.0,
+        socket_connect_timeout=1.0,
+        socket_keepalive=True,
+        health_check_interval=5,
+        retry=Retry(NoBackoff(), retries),
+    )
 
 
 def worker_id() -> str:
@@ -78,13 +81,28 @@ def worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
+def leave_word(client: redis.Redis, worker_id: str, reason: str) -> None:
+    """Tell the cluster that a worker is gone and why: its claims are a dead worker's at once."""
+    last = GaveUp(worker_id=worker_id, reason=reason, at=time.time())
+    try:
+        with client.pipeline() as pipe:
+            pipe.delete(worker_key(worker_id))
+            pipe.srem(WORKERS_KEY, worker_id)
+            pipe.lpush(GAVE_UP_KEY, msgspec.json.encode(last))
+            pipe.ltrim(GAVE_UP_KEY, 0, MAX_GAVE_UP - 1)
+            pipe.expire(GAVE_UP_KEY, GAVE_UP_TTL_S)
+            pipe.execute()
+    except redis.RedisError as error:
+        logger.warning("The cluster cannot be told: %s", error)
+
+
 def _engine(lanes: int) -> Engine:
     stt = settings.STT
     if stt.engine == "echo":
-        from workers.echo import EchoEngine  # an engine is imported only where it is used
+        from workers.engines.echo import EchoEngine  # an engine is imported only where it is used
 
         return EchoEngine(stt.echo_decode_ms)
-    from workers.whisper import WhisperEngine
+    from workers.engines.whisper import WhisperEngine
 
     model = resolve(stt.whisper_model, stt.model_dir, stt.cache_dir)
     return WhisperEngine(
@@ -92,15 +110,18 @@ def _engine(lanes: int) -> Engine:
     )
 
 
-def _beat(worker: Worker, client: redis.Redis) -> None:
+def _beat(worker: Worker, retiring: threading.Event) -> None:
+    """Say that the worker is there until the process ends; once `retiring`, that it is not to be counted on."""
     stt = settings.STT
-    announce, ttl_ms = client.register_script(_ANNOUNCE), round(HEARTBEAT_TTL_S * 1000)
+    client = _client(retries=0)  # an error is news, and the next beat is the next try
+    announce, ttl_ms = client.register_script(ANNOUNCE), round(HEARTBEAT_TTL_S * 1000)
     while True:
-        if (stuck_s := worker.stuck_s()) > stt.decode_timeout_s:
+        if reason := worker.decoder.why_unfit(stt.decode_timeout_s):
             # a thread in the model cannot be stopped; whoever started this process starts another
-            logger.critical("A decode has taken %.0f s, the worker gives up", stuck_s)
+            logger.critical("The worker gives up: %s", reason)
+            leave_word(client, worker.worker_id, reason)
             logging.shutdown()
-            os._exit(STUCK_EXIT)
+            os._exit(UNFIT_EXIT)
         beat = Heartbeat(
             worker_id=worker.worker_id,
             model=stt.whisper_model,
@@ -109,20 +130,22 @@ def _beat(worker: Worker, client: redis.Redis) -> None:
             threads=stt.worker_threads,
             lanes=worker.lanes,
             max_batch=worker.engine.max_batch,
-            avg_partial_ms=worker.costs[Kind.PARTIAL].average_ms.value,
-            avg_final_ms=worker.costs[Kind.FINAL].average_ms.value,
+            avg_partial_ms=worker.costs[Kind.PARTIAL].average_ms,
+            avg_final_ms=worker.costs[Kind.FINAL].average_ms,
             partial_cost=worker.costs[Kind.PARTIAL].cost(),
             final_cost=worker.costs[Kind.FINAL].cost(),
             handling_ms=worker.handling_ms.value,
             final_rate=worker.finals.at(time.perf_counter()),
+            tally=worker.tally.now,
             metrics=metrics.exposition(),
         )
-        retiring = _stop.is_set()
+        leaves = retiring.is_set()
         try:
             keys = [worker_key(worker.worker_id), WORKERS_KEY]
-            announce(keys, [msgspec.json.encode(beat), worker.worker_id, ttl_ms, int(retiring)])
+            announce(keys, [worker.worker_id, msgspec.json.encode(beat), ttl_ms, int(leaves)])
             worker.disclaim()
         except redis.RedisError as error:
             logger.warning("Heartbeat cannot reach Redis: %s", error)
+            worker.publisher.reconnect()
         # while it finishes what it has, it is not counted on, but its claims are a living worker's
-        time.sleep(HEARTBEAT_S) if retiring else _stop.wait(HEARTBEAT_S)
+        time.sleep(HEARTBEAT_S) if leaves else retiring.wait(HEARTBEAT_S)

@@ -14,6 +14,15 @@ wait_seconds = Histogram(
 )
 fetch_seconds = Histogram("stt_worker_fetch_seconds", "Reading a job's audio", buckets=_SECONDS, registry=registry)
 batch_size = Histogram("stt_worker_batch_size", "Requests a batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry)
+dropped_total = Counter(
+    "stt_worker_dropped_total",
+    "Finals left empty because nobody said what the model wrote",
+    ["reason"],
+    registry=registry,
+)
+not_decoded_total = Counter(
+    "stt_worker_not_decoded_total", "Jobs without speech, which the model was spared", ["kind"], registry=registry
+)
 audio_seconds_total = Counter("stt_worker_audio_seconds_total", "Audio decoded", ["kind"], registry=registry)
 jobs_running = Gauge("stt_worker_jobs_running", "Jobs in hand", registry=registry)
 model_info = Gauge("stt_worker_model_info", "The loaded model", ["model", "device", "compute_type"], registry=registry)

@@ -1,4 +1,4 @@
-"""Results on their way back: a stored copy first, then the session's channel-layer group."""
+"""Results on their way back: of a final transcript a stored copy first, then to the session's channel-layer group."""
 
 import asyncio
 import logging
@@ -7,20 +7,14 @@ import threading
 import redis
 from channels.layers import get_channel_layer
 
-from transcription.core.jobs import (
-    MESSAGE_TYPE,
-    RESULT_TTL_S,
-    Job,
-    Kind,
-    Result,
-    Transcript,
-    encode_result,
-    result_key,
-)
+from transcription.core.contract.jobs import Job, Kind, Result, Transcript, encode_result
+from transcription.core.contract.keyspace import RESULT_TTL_S, result_key
+from transcription.core.contract.messages import RESULT_TYPE, ResultMessage
 
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S = 3.0
+"""How long a task thread waits for the channel layer to take a result; the session will ask after one it does not."""
 
 
 class Publisher:
@@ -44,17 +38,14 @@ class Publisher:
                 self._redis.set(result_key(job.job_id), payload, ex=RESULT_TTL_S)
             except redis.exceptions.OutOfMemoryError:
                 logger.warning("Redis is full: an answer has no copy", extra=job.log_context())
-        self._tell(job, payload)
+        self.tell(job, payload)
 
-    def send_again(self, job: Job) -> bool:
-        """Repeat the answer to a job that was done before; `False` when there is none."""
-        payload = self._redis.get(result_key(job.job_id)) if job.kind is Kind.FINAL else None
-        if not payload:
-            return False
-        self._tell(job, payload)
-        return True
-
-    def _tell(self, job: Job, payload: bytes) -> None:
-        message = {"type": MESSAGE_TYPE, "payload": payload}
+    def tell(self, job: Job, payload: bytes) -> None:
+        """Tell the session of an encoded result. Raises `redis.RedisError` or `TimeoutError`."""
+        message = ResultMessage(type=RESULT_TYPE, payload=payload)
         sending = asyncio.run_coroutine_threadsafe(self._layer.group_send(job.group, message), self._loop)
         sending.result(SEND_TIMEOUT_S)
+
+    def reconnect(self) -> None:
+        """Go on over a new connection: a Redis that is no longer the primary takes messages, and nobody hears them."""
+        asyncio.run_coroutine_threadsafe(self._layer.flush(), self._loop)

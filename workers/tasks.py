@@ -3,13 +3,13 @@
 from typing import Any
 
 import msgspec
-from celery import shared_task
+from celery import Task, shared_task
 
-from transcription.core.jobs import TASK_NAME, Job
-from workers import bootstrap
+from transcription.core.contract.jobs import TASK_NAME, Job
+from workers import bootstrap  # noqa: F401 - importing it has the model loaded when Celery starts
 
 
-@shared_task(name=TASK_NAME)
-def transcribe(raw: dict[str, Any]) -> None:
-    """Run one job."""
-    bootstrap.current().do(msgspec.convert(raw, Job))
+@shared_task(name=TASK_NAME, bind=True)
+def transcribe(task: "Task[Any, Any]", raw: dict[str, Any]) -> None:
+    """Have the process's worker run a job; `raw` is a `Job` as built-in types."""
+    task.app.stt_worker.do(msgspec.convert(raw, Job))  # type: ignore[attr-defined]  # set by bootstrap

@@ -6,23 +6,25 @@ import os
 import time
 import uuid
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Literal
 
 import aiohttp
 from livekit import rtc
 from livekit.agents import APIConnectOptions, APIStatusError, LanguageCode, stt, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
 from livekit.agents.utils import AudioBuffer
+from msgspec import to_builtins
+from msgspec.structs import replace
 
-from . import _wire
-from ._audio import Backlog, Part, chunks, mono
+from ._audio import mono, pcm
 from ._events import Events
-from ._wire import Connection, Line, Message, retry_after_s
+from ._mixing import Mixer
+from ._session import Config, Configured, FinalTranscript, Happening, ServerError, Session, SessionStarted
+from ._session.address import Address
+from ._wire import Conversation, Line
 
-Dialler = Callable[[LanguageCode, Message | None], AbstractAsyncContextManager[Connection]]
-"""Opens a session in a language, or resumes the one named."""
 _KNOWN = {field.name for field in dataclasses.fields(stt.STTCapabilities)}
 
 
@@ -39,11 +41,27 @@ class WhisperSTT(stt.STT[Any]):
         vad_threshold: float | None = None,
         interim_results: bool = True,
         word_timestamps: bool = True,
+        text_format: Literal["pt-BR", "off"] | None = None,
+        redact: Sequence[str] = (),
         http_session: aiohttp.ClientSession | None = None,
     ) -> None:
-        """`api_key` is that of `STT_API_KEY`, `vad_threshold` the service's own when left out.
+        """Connect nowhere yet; each stream opens a session of its own.
 
-        A `http_session` given stays the caller's to close.
+        Args:
+            service_url: the service's WebSocket, `ws://…` or `wss://…`.
+            api_key: sent as a bearer token with each handshake; that of `STT_API_KEY` when left out.
+            language: what is spoken: a code (`pt`, `pt-BR`) or a name (`portuguese`).
+            sample_rate: samples a second that are sent, 8000 to 48000; input of another rate is resampled.
+            vad_threshold: speech probability from which audio counts as speech, 0 to 1; left out, the service's own.
+            interim_results: whether interim and preflight transcripts are wanted.
+            word_timestamps: whether finals have words with times.
+            text_format: `pt-BR` for `text_formatted` and `entities` in the `metadata` of a stream's finals; left out,
+                the service's own.
+            redact: what is kept out of transcripts and the service's records besides what the service redacts anyway:
+                some of `cpf`, `card`, `phone`, `email`.
+            http_session: what to connect with, the caller's to close; the job's when left out.
+
+        Raises a `ValueError`, which quotes neither, for a URL or a key that is none.
         """
         capabilities = {
             "streaming": True,
@@ -54,17 +72,17 @@ class WhisperSTT(stt.STT[Any]):
         # Older versions of LiveKit lack some of them.
         known = {name: value for name, value in capabilities.items() if name in _KNOWN}
         super().__init__(capabilities=stt.STTCapabilities(**known))  # type: ignore[arg-type]
-        self._line = Line(service_url, api_key or os.environ.get("STT_API_KEY"), http_session)
+        self._line = Line(Address(service_url, api_key or os.environ.get("STT_API_KEY")), http_session)
         self._language = LanguageCode(language)
-        self._sample_rate = sample_rate
-        self._config: dict[str, Any] = {
-            "sample_rate": sample_rate,
-            # Without it there is no end of speech, and no turn would ever end.
-            "vad_enabled": True,
-            "word_timestamps": word_timestamps,
-        }
-        if vad_threshold is not None:
-            self._config["vad_threshold"] = vad_threshold
+        self._config = Config(
+            sample_rate=sample_rate,
+            vad_enabled=True,  # without it there is no end of speech, and no turn would ever end
+            partial_results=interim_results,
+            word_timestamps=word_timestamps,
+            vad_threshold=vad_threshold,
+            format=text_format,
+            redact=tuple(redact) or None,
+        )
         self._streams: weakref.WeakSet[WhisperStream] = weakref.WeakSet()
 
     @property
@@ -83,22 +101,29 @@ class WhisperSTT(stt.STT[Any]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> "WhisperStream":
-        """Transcribe audio as it is spoken."""
-        connect = self._dialler(conn_options, partials=self.capabilities.interim_results)
-        stream = WhisperStream(self, connect, self._language_code(language), self._sample_rate, conn_options)
+        """Transcribe audio as it is spoken.
+
+        Args:
+            language: in place of the plugin's.
+            conn_options: how long a session may take to open (`timeout`), and how LiveKit tries again.
+        """
+        stream = WhisperStream(self, self._line, self._configured, self._language_code(language), conn_options)
         self._streams.add(stream)
         return stream
 
     def update_options(
         self, *, language: NotGivenOr[str] = NOT_GIVEN, vad_threshold: NotGivenOr[float | None] = NOT_GIVEN
     ) -> None:
-        """Change options, of open streams too: what they have heard is finalised with the old ones."""
+        """Change options, of open streams too: what they have heard is finalised with the old ones.
+
+        Args:
+            language: of all streams, those included that were given one of their own.
+            vad_threshold: 0 to 1, or `None` for the service's own.
+        """
         if utils.is_given(language):
             self._language = LanguageCode(language)
         if utils.is_given(vad_threshold):
-            self._config.pop("vad_threshold", None)
-            if vad_threshold is not None:
-                self._config["vad_threshold"] = vad_threshold
+            self._config = replace(self._config, vad_threshold=vad_threshold)
         for stream in self._streams:
             stream.restart(self._language if utils.is_given(language) else None)
 
@@ -124,31 +149,31 @@ class WhisperSTT(stt.STT[Any]):
         events = Events(code)
         finals: list[stt.SpeechData] = []
 
-        def collect(message: Message) -> None:
-            match message.get("type"):
-                case "final_transcript":
-                    finals.append(events.transcript(message))
-                case "error":
+        def collect(said: Happening) -> None:
+            match said:
+                case FinalTranscript():
+                    finals.append(events.transcript(said))
+                case ServerError():
                     # What is left would look whole; LiveKit can still try the buffer again.
-                    raise APIStatusError(message["message"], status_code=500, body=message)
+                    raise APIStatusError(said.message, status_code=500, body=to_builtins(said))
 
-        async with self._dialler(conn_options, partials=False)(code, None) as connection:
-            await connection.converse(_each(chunks(buffer, self._sample_rate)), collect)
+        session = Session(replace(self._configured(code), partial_results=False))
+        for piece in pcm(buffer, self._config.sample_rate):
+            session.push(piece)
+        session.end()
+        conversation = Conversation(self._line, session, collect, conn_options.timeout)
+        await conversation.run()
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
-            request_id=connection.session_id,
+            request_id=conversation.session_id or "",
             alternatives=[_joined(finals, code)],
         )
 
     def _language_code(self, language: NotGivenOr[str]) -> LanguageCode:
         return LanguageCode(language) if utils.is_given(language) else self._language
 
-    def _dialler(self, conn_options: APIConnectOptions, *, partials: bool) -> Dialler:
-        def dial(language: LanguageCode, resume: Message | None) -> AbstractAsyncContextManager[Connection]:
-            config = {**self._config, "lang_code": language.language, "partial_results": partials}
-            return _wire.connect(self._line, config, conn_options.timeout, resume)
-
-        return dial
+    def _configured(self, language: LanguageCode) -> Config:
+        return replace(self._config, lang_code=language.language)
 
 
 class WhisperStream(stt.RecognizeStream):
@@ -157,134 +182,92 @@ class WhisperStream(stt.RecognizeStream):
     def __init__(
         self,
         whisper: WhisperSTT,
-        connect: Dialler,
+        line: Line,
+        configured: Callable[[LanguageCode], Config],
         language: LanguageCode,
-        sample_rate: int,
         conn_options: APIConnectOptions,
     ) -> None:
-        super().__init__(stt=whisper, conn_options=conn_options, sample_rate=sample_rate)
-        self._connect = connect
-        self._sample_rate = sample_rate
-        self._backlog = Backlog(sample_rate)
-        self._events = Events(language)
+        """Open a session; `WhisperSTT.stream` is the way to get one.
+
+        Args:
+            whisper: whose stream it is.
+            line: the way to the service.
+            configured: the options of now, for a language.
+            language: what is spoken.
+            conn_options: how long a session may take to open (`timeout`), and how LiveKit tries again.
+        """
+        config = configured(language)
+        super().__init__(stt=whisper, conn_options=conn_options, sample_rate=config.sample_rate)
+        self._configured = configured
         self._language = language
-        self._restarting = False
-        self._restart_at = 0
-        self._session_id: str | None = None
-        self._last_segment: str | None = None
-        self._told: set[str] = set()
-        """The session's segments that were answered."""
-        self._base = 0
-        self._attempted = False
-        self._retry_after_s = 0.0
+        self._session = Session(config)
+        self._conversation = Conversation(line, self._session, self._hear, conn_options.timeout)
+        self._events = Events(language)
+        self._mixer = Mixer()
+
+    @property
+    def start_time_offset(self) -> float:
+        """Seconds from the start of LiveKit's input to now, when it is set."""
+        return super().start_time_offset
+
+    @start_time_offset.setter
+    def start_time_offset(self, value: float) -> None:
+        # LiveKit moves its own at each retry, for services that count from the connection; ours counts through.
+        stt.RecognizeStream.start_time_offset.fset(self, value)  # type: ignore[attr-defined]
+        self._events.count_from(value, time.time())
 
     def push_frame(self, frame: rtc.AudioFrame) -> None:
-        """Push audio to be recognised; several channels are mixed into one."""
-        if self._events.began is None:
-            self._events.began = time.time() - frame.duration
-        super().push_frame(mono(frame))
-
-    async def _run(self) -> None:
-        if not self._attempted:
-            # LiveKit moves the offset at each retry, for services that count from the connection; we count samples.
-            self._events.offset = self.start_time_offset
-            self._attempted = True
-        await asyncio.sleep(self._retry_after_s)
-        self._retry_after_s = 0.0
-        try:
-            while not await self._converse():
-                self._session_id = None
-                if not self._restarting:
-                    # The service ended an idle session. The next begins when there is something to hear.
-                    self._take(await self._next_frame())
-                self._restarting = False
-        except utils.aio.ChanClosed:
-            pass
-        except APIStatusError as error:
-            # LiveKit decides whether it tries again; when, is the service's to say.
-            self._retry_after_s = retry_after_s(error)
-            raise
-        self._emit(self._events.finish())
+        """Push audio to be recognised, as it comes; several channels are mixed into one."""
+        super().push_frame(mono(frame, self._mixer))
+        self._events.spoken.push(frame.duration, time.time())
 
     def restart(self, language: LanguageCode | None) -> None:
-        """Go on in a new session, with the options of now, from the next frame on."""
+        """Go on in a new session, with the options of now; what was sent is finalised with the old ones."""
         self._language = language or self._language
-        self._restarting = True
+        self._session.restart(self._configured(self._language))
+        self._conversation.wake()
 
-    async def _next_frame(self) -> rtc.AudioFrame:
-        while True:
-            item = await self._input_ch.recv()
-            if isinstance(item, rtc.AudioFrame):
-                return item
+    async def _run(self) -> None:
+        feeding = asyncio.create_task(self._feed())
+        talking = asyncio.create_task(self._conversation.run())
+        try:
+            await asyncio.wait((feeding, talking), return_when=asyncio.FIRST_EXCEPTION)
+            if not talking.done():
+                feeding.result()
+            await talking
+        finally:
+            feeding.cancel()
+            talking.cancel()
+            await asyncio.gather(feeding, talking, return_exceptions=True)
+        self._emit(self._events.finish())
 
-    async def _converse(self) -> bool:
-        """One session; returns whether it ended because the input did."""
-        dialled = time.perf_counter()
-        resume = {"session_id": self._session_id, "last_segment_id": self._last_segment} if self._session_id else None
-        async with self._connect(self._language, resume) as connection:
-            self._acquired(time.perf_counter() - dialled)
-            backlog = self._begin(connection)
-            ended = await connection.converse(self._parts(backlog), self._receive)
-        if ended and self._restarting:
-            self._backlog.confirm(self._restart_at)
-            return False
-        return ended
-
-    def _begin(self, connection: Connection) -> list[Part]:
-        """Take up a session; returns what it has to hear first."""
-        resumed = connection.resumed_ms is not None
-        received = round((connection.resumed_ms or 0) * self._sample_rate / 1000)
-        start, backlog = self._backlog.replay(self._base + received if resumed else 0)
-        self._base = start - received
-        if not resumed:
-            self._told, self._last_segment = set(), None
-        self._session_id = connection.session_id
-        self._events.language = self._language
-        self._events.begin(connection.session_id, self._base / self._sample_rate, resumed=resumed)
-        return backlog
-
-    def _acquired(self, seconds: float) -> None:
-        if report := getattr(self, "_report_connection_acquired", None):  # older versions of LiveKit have none
-            report(seconds, False)
-
-    async def _parts(self, backlog: list[Part]) -> AsyncGenerator[Part]:
-        for part in backlog:
-            yield part
+    async def _feed(self) -> None:
+        """Hand over the input; nothing is awaited between taking an item and giving it to the session."""
         async for item in self._input_ch:
-            self._restart_at = self._backlog.end
-            parts = self._take(item)
-            if self._restarting:
-                return  # the next session begins with them
-            for part in parts:
-                yield part
+            if isinstance(item, rtc.AudioFrame):
+                self._session.push(item.data.tobytes())
+            elif self._session.needed or not (self._input_ch.closed and self._input_ch.empty()):
+                self._session.flush(uuid.uuid4().hex)
+            # else: that of `end_input`, while nothing waits for an answer
+            self._conversation.wake()
+        self._session.end()
+        self._conversation.wake()
 
-    def _take(self, item: rtc.AudioFrame | stt.RecognizeStream._FlushSentinel) -> list[Part]:
-        if isinstance(item, rtc.AudioFrame):
-            return self._backlog.push(item.data.tobytes(), speaking=self._events.speaking)
-        return self._backlog.flush(uuid.uuid4().hex)
-
-    def _receive(self, message: Message) -> None:
-        if message.get("type") in ("final_transcript", "error"):
-            if message["segment_id"] in self._told:
-                return  # told to the connection that was lost, too
-            self._told.add(message["segment_id"])
-            self._last_segment = message["segment_id"]
-            flush_id = message.get("flush_id")
-            if flush_id and not self._backlog.answered(flush_id) and not message.get("text"):
-                return  # a flush that was sent twice has its answer
-        self._emit(self._events.of(message))
-        if message.get("type") == "final_transcript":
-            end_ms = message["audio_start_ms"] + message["audio_duration_ms"]
-            self._backlog.confirm(self._base + round(end_ms * self._sample_rate / 1000))
+    def _hear(self, said: Happening) -> None:
+        if isinstance(said, Configured):
+            return  # LiveKit has no word for it, and nothing here asks
+        if not isinstance(said, SessionStarted):
+            self._emit(self._events.of(said))
+            return
+        if report := getattr(self, "_report_connection_acquired", None):  # older versions of LiveKit have none
+            report(self._conversation.opening_s, False)
+        if not self._session.restarting:
+            self._events.language = self._language
+        self._events.begin(said.session_id, resumed=said.resumed)
 
     def _emit(self, events: list[stt.SpeechEvent]) -> None:
         for event in events:
             self._event_ch.send_nowait(event)
-
-
-async def _each(parts: Iterable[bytes]) -> AsyncGenerator[bytes]:
-    for part in parts:
-        yield part
 
 
 def _joined(finals: list[stt.SpeechData], language: LanguageCode) -> stt.SpeechData:

@@ -9,7 +9,7 @@ import soundfile
 import soxr
 from playwright.sync_api import Page
 
-from tests.system.talker import silence, speech
+from harness.audio import silence, speech
 
 PAUSE_S = 0.8
 
@@ -22,12 +22,12 @@ def spoken(*clips: str, before_s: float = 0.3) -> bytes:
         return buffer.getvalue()
 
 
-def stereo(clip: str) -> bytes:
-    """A clip as FLAC at 44.1 kHz, in one of two channels."""
+def stereo(clip: str, right: float = 0.0) -> bytes:
+    """A clip as FLAC at 44.1 kHz, in the left of two channels; in the right one at this share of it."""
     samples = np.frombuffer(silence(0.3) + speech(clip) + silence(PAUSE_S), "<i2")
     fast = soxr.resample(samples, 16_000, 44_100)
     with io.BytesIO() as buffer:
-        soundfile.write(buffer, np.stack([fast, np.zeros_like(fast)], axis=1), 44_100, format="FLAC")
+        soundfile.write(buffer, np.stack([fast, (right * fast).astype(np.int16)], axis=1), 44_100, format="FLAC")
         return buffer.getvalue()
 
 

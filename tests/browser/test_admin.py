@@ -12,9 +12,11 @@ import pytest
 import websockets
 from playwright.sync_api import Page, expect
 
+from harness.audio import silence, speech
+from harness.processes import ROOT
+from harness.stack import Stack
+from harness.talker import Talker
 from tests.browser import chromium
-from tests.system.stack import ROOT, Stack
-from tests.system.talker import Talker, silence, speech
 
 pytestmark = pytest.mark.model
 
@@ -89,10 +91,10 @@ def test_an_operator_finds_last_night_s_call_and_understands_it(log_in: Callable
     expect(page.locator("#seg-0001 .transcript")).to_contain_text(SENTENCE)
     expect(page.locator(".events")).to_contain_text("INVALID_MESSAGE")
     with page.expect_download() as download:
-        page.get_by_role("link", name="SRT").click()
+        page.get_by_role("link", name="SRT", exact=True).click()
     picture(page, "admin-session", full_page=True)
 
-    assert SENTENCE in Path(download.value.path()).read_text()
+    assert SENTENCE in " ".join(Path(download.value.path()).read_text().split())  # lines may break in it
     assert download.value.suggested_filename == "call-from-last-night.srt"
     assert chromium.serious_findings(page) == []
 
@@ -117,7 +119,7 @@ def test_an_auditor_sees_timings_and_no_words(log_in: Callable[..., Page]) -> No
     page.get_by_role("link", name="call-from-last-night").click()
     expect(page.locator("#seg-0001")).to_contain_text("ms")
     expect(page.locator("body")).not_to_contain_text(SENTENCE)
-    expect(page.get_by_role("link", name="SRT")).to_have_count(0)
+    expect(page.get_by_role("link", name="SRT", exact=True)).to_have_count(0)
     page.goto(page.url.split("/session/")[0] + "/session/live/")
     expect(page.locator("#connection")).to_contain_text("Live")
     expect(page.locator("th.transcript")).to_have_count(0)

@@ -1,16 +1,19 @@
 """What `GET /` answers, and to whom."""
 
+from typing import Any
+
 import pytest
 import requests
 
-from tests.system.stack import Stack
+from harness.stack import Stack
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
 
 
 def ask(stack: Stack, accept: str | None) -> requests.Response:
-    return requests.get(stack.http_url, headers={"Accept": accept}, timeout=10)
+    headers: dict[str, Any] = {"Accept": accept}  # None: without one
+    return requests.get(stack.http_url, headers=headers, timeout=10)
 
 
 @pytest.mark.parametrize("accept", [FIREFOX, CHROME, "text/html"])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from harness.stack import Stack
 from tests.browser import chromium
 from tests.browser.recordings import drop, spoken, stereo
-from tests.system.stack import Stack
 
 pytestmark = pytest.mark.model
 
@@ -90,7 +90,7 @@ def test_a_dropped_recording_is_transcribed(model_stack: Stack, visit: Callable[
 
     assert page.evaluate("navigator.clipboard.readText()") == f"{text}\n"
     assert (txt.value.suggested_filename, srt.value.suggested_filename) == ("transcript.txt", "transcript.srt")
-    assert Path(txt.value.path()).read_text() == f"{text}\n"
+    assert Path(txt.value.path()).read_bytes() == f"{text}\n".encode()
     number, times, *cue = Path(srt.value.path()).read_text().splitlines()
     assert number == "1"
     assert re.fullmatch(r"00:00:00,\d{3} --> 00:00:0[345],\d{3}", times)

@@ -1,20 +1,23 @@
 """The page's modules that compute, called in the browser one by one."""
 
 import base64
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from harness.audio import speech
+from harness.stack import Stack
 from tests.browser.recordings import stereo
-from tests.system.stack import Stack
-from tests.system.talker import speech
 
 RATE = 16_000
 MODULES = "/static/transcription"
+GOLDEN = Path(__file__).parents[1] / "contract/subtitles"
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def resampled(call: Callable[..., Any], samples: list[float], rate: int, block: 
     return np.array(call("resampler", RESAMPLE, {"samples": samples, "rate": rate, "block": block}))
 
 
-@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000, 96_000, 192_000])
 def test_speech_passes_the_resampler(call: Callable[..., Any], rate: int) -> None:
     """A tone of 1 kHz comes out at 16 kHz with its frequency and level, as long as it went in."""
     out = resampled(call, tone(1_000, rate), rate)
@@ -89,7 +92,67 @@ def test_frames_are_20_ms_of_pcm(call: Callable[..., Any]) -> None:
     assert len(frames) == 2
 
 
-def test_a_recording_waits_for_the_service(call: Callable[..., Any]) -> None:
+def test_a_frame_that_is_broken_off_ends_in_silence(call: Callable[..., Any]) -> None:
+    """What is heard later does not follow what was heard before."""
+    frames = call(
+        "frames",
+        """const found = [], framer = new m.Framer((frame) => found.push([...frame])), samples = Float32Array.from(a);
+           framer.pad(); framer.push(samples); framer.pad(); framer.push(samples); framer.flush(); return found;""",
+        [0.5] * 100,
+    )
+
+    assert frames == [[16384] * 100 + [0] * 220, [16384] * 100]
+
+
+KEPT = """
+    const backlog = new m.Backlog(), found = [];
+    const push = (count, value) => { for (let i = 0; i < count; i++) backlog.push(new Int16Array(320).fill(value)); };
+    const take = (keep = true) => {
+        const taken = [];
+        for (let part; (part = backlog.take(keep)); ) {
+            taken.push(part.pcm ? [part.start, part.pcm.length, part.pcm[0]] : "flush");
+        }
+        return taken;
+    };
+"""
+
+
+def test_audio_is_sent_in_order_and_again(call: Callable[..., Any]) -> None:
+    """From amid a frame too, with the ends of utterances where they were; not what is transcribed."""
+    body = f"""{KEPT}
+        push(2, 1); backlog.flush(); push(1, 2);
+        found.push(backlog.unsent, take(), backlog.unsent);
+        found.push(backlog.rewind(400), take(), backlog.rewind(640), take());
+        backlog.confirm(640); push(1, 3);
+        found.push(backlog.rewind(0), take(), backlog.rewind(960), take(), backlog.rewind(9_999));
+        return found;
+    """
+    flushed = ["flush", [640, 320, 2]]
+
+    assert call("backlog", body) == [
+        960,
+        [[0, 320, 1], [320, 320, 1], *flushed],
+        0,
+        *(400, [[400, 240, 1], *flushed]),
+        *(640, flushed),
+        *(640, [[640, 320, 2], [960, 320, 3]]),
+        *(960, [[960, 320, 3]]),
+        1280,
+    ]
+
+
+@pytest.mark.parametrize(("keep", "seconds"), [(True, 600), (False, 15)])
+def test_what_is_kept_is_bounded(call: Callable[..., Any], keep: bool, seconds: int) -> None:
+    """Speech that has no final for ten minutes, silence for 15 s."""
+    body = f"{KEPT} push(35_000, 1); take(a); return [backlog.rewind(0), take(true).length];"
+    start, frames = call("backlog", body, keep)
+
+    assert frames == pytest.approx(50 * seconds, abs=2)
+    assert start == (35_000 - frames) * 320
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0, -0.9])
+def test_a_recording_waits_for_the_service(call: Callable[..., Any], right: float) -> None:
     """Nothing is sent while finals are awaited or bytes pile up; then all of it, in its order, mixed down."""
     body = """
         const bytes = Uint8Array.from(atob(a), (c) => c.charCodeAt(0)), sent = [];
@@ -101,8 +164,8 @@ def test_a_recording_waits_for_the_service(call: Callable[..., Any]) -> None:
             () => ({finals: ++polls <= 3 ? 3 : 0, bytes: polls > 3 && polls <= 6 ? 100_000 : 0}));
         return [early, sent];
     """
-    early, sent = call("recording", body, base64.b64encode(stereo("s18_pf_dora")).decode())
-    wanted = np.frombuffer(speech("s18_pf_dora"), "<i2") / 2
+    early, sent = call("recording", body, base64.b64encode(stereo("s18_pf_dora", right)).decode())
+    wanted = np.frombuffer(speech("s18_pf_dora"), "<i2")
     heard = np.array(sent)[4_800 : 4_800 + len(wanted)]
 
     assert early == 0
@@ -125,37 +188,82 @@ def test_words_are_found_in_their_text(call: Callable[..., Any]) -> None:
     assert call("words", "return a.map(m.sureness)", [0, 0.49, 0.5, 0.7, 0.89, 0.9, 1]) == [0, 0, 1, 2, 2, 3, 3]
 
 
-def test_subtitles_are_short_and_whole(call: Callable[..., Any]) -> None:
-    """A long final becomes cues of two lines and seven seconds at most, cut at a pause; all its words are there."""
-    said = [f"palavra{i}" for i in range(60)]
-    words = [
-        word(text, i * 0.5 + (5 if i >= 30 else 0), i * 0.5 + 0.4 + (5 if i >= 30 else 0))
-        for i, text in enumerate(said)
-    ]
-    final = {"text": " ".join(said), "words": words, "start": 3600, "duration": 40}
-    srt = call("subtitles", "return m.srt(a)", [final])
-    cues = [cue.splitlines() for cue in srt.strip().split("\n\n")]
-    spans = call("subtitles", "return m.cues(a)", final)
+def test_a_final_is_shown_as_it_is_written(call: Callable[..., Any]) -> None:
+    """The words of an entity are one, with their times; without formatted text it is as it was said."""
+    text = "😀 são vinte e cinco reais, e pronto."
+    words = [word(part, i, i + 1) for i, part in enumerate(text.split())]
+    plain = {"text": text, "words": words}
+    entity = {"text": "R$ 25", "spoken_start": 6, "spoken_end": 25}
+    final = plain | {"text_formatted": "😀 são R$ 25, e pronto.", "entities": [entity]}
+    found = call("words", "return m.written(a)", final)
 
-    assert [int(cue[0]) for cue in cues] == list(range(1, len(cues) + 1))
-    assert all(re.fullmatch(r"01:00:\d\d,\d{3} --> 01:00:\d\d,\d{3}", cue[1]) for cue in cues)
-    assert all(len(cue) in {3, 4} and max(map(len, cue[2:])) <= 50 for cue in cues)
-    assert " ".join(" ".join(cue[2:]) for cue in cues) == final["text"]
-    assert all(0 < span["end"] - span["start"] <= 7 for span in spans)
-    assert any(span["text"].endswith("palavra29") for span in spans), "a pause of 5 s follows it"
+    assert call("words", "return m.written(a)", plain) == plain
+    assert found["text"] == "😀 são R$ 25, e pronto."
+    assert [said["word"] for said in found["words"]] == ["😀", "são", "R$ 25,", "e", "pronto."]
+    assert found["words"][2] == word("R$ 25,", 2, 6)
 
 
-def test_subtitles_without_word_times(call: Callable[..., Any]) -> None:
-    """A cue a final; nothing for one without text."""
-    finals = [
-        {"text": "Um.", "words": [], "start": 0.5, "duration": 1.25},
-        {"text": "", "words": [], "start": 2, "duration": 1},
-        {"text": "Dois.", "words": [], "start": 61, "duration": 2},
-    ]
+def page_s_final(line: str) -> dict[str, object]:
+    """A golden final as `main.js` keeps it."""
+    final = json.loads(line)
+    times = {"start": final["audio_start_ms"] / 1000, "duration": final["audio_duration_ms"] / 1000}
+    return {"text": final["text"], "words": final["words"], **times}
 
-    assert call("subtitles", "return m.srt(a)", finals) == (
-        "1\n00:00:00,500 --> 00:00:01,750\nUm.\n\n2\n00:01:01,000 --> 00:01:03,000\nDois.\n"
+
+def test_subtitles_are_the_golden_ones(call: Callable[..., Any]) -> None:
+    """Those that the admin and the command make too (`tests/contract/test_subtitles.py`), byte for byte."""
+    finals = {path.stem: list(map(page_s_final, path.read_text().splitlines())) for path in GOLDEN.glob("*.jsonl")}
+    made = call("subtitles", "return Object.entries(a).map(([name, finals]) => [name, m.srt(finals)])", finals)
+
+    assert len(made) > 5
+    assert dict(made) == {name: (GOLDEN / f"{name}.srt").read_bytes().decode() for name in finals}
+
+
+def test_text_has_a_line_a_final(call: Callable[..., Any]) -> None:
+    """None for one in which no words were found."""
+    assert call("subtitles", "return m.txt(a)", [{"text": "Um."}, {"text": ""}, {"text": "Dois."}]) == "Um.\nDois.\n"
+
+
+LINE = """
+    const line = new m.Timeline(a);
+    let now = 5_000;
+    const hear = (frames, late = 0) => { for (let i = 0; i < frames; i++) line.frame(-20, (now += 20) + late); };
+    const start = (t_ms, audio_start_ms, segment_id) => {
+        line.event({state: "speech_start", t_ms, segment_id}, now);
+        return Math.round(line.start({segment_id, audio_start_ms}));
+    };
+"""
+
+
+@pytest.mark.parametrize(("live", "pause_ms"), [(True, 7_000), (False, 0)])
+def test_pauses_count_where_the_audio_is_live(call: Callable[..., Any], live: bool, pause_ms: int) -> None:
+    """Also for the audio that a segment has from before the pause, and for one whose speech was told to nobody."""
+    body = f"""{LINE}
+        hear(100); now += 7_000; hear(100);
+        return [start(300, 100, "a"), start(1_980, 1_800, "b"), start(3_000, 2_800, "c"),
+                line.start({{segment_id: "d", audio_start_ms: 2_500}}), line.ms];
+    """
+
+    assert call("timeline", body, live) == [100, *(at + pause_ms for at in (1_800, 2_800, 2_500, 4_000))]
+
+
+def test_frames_that_come_late_are_no_pause(call: Callable[..., Any]) -> None:
+    """A busy browser hands them over at once."""
+    body = (
+        f"{LINE} hear(100); now += 1_000; for (let i = 0; i < 50; i++) line.frame(-20, now); hear(100); return line.ms;"
     )
+
+    assert call("timeline", body, True) == 5_000
+
+
+def test_what_is_said_again_is_not_open_twice(call: Callable[..., Any]) -> None:
+    body = f"""{LINE}
+        hear(100); start(300, 100, "a"); line.event({{state: "speech_end", t_ms: 900, segment_id: "a"}}, now);
+        start(1_200, 1_000, "b"); line.again();
+        return [line.speaking, line.awaited, line.speech];
+    """
+
+    assert call("timeline", body, True) == [False, 0, [[15, 45]]]
 
 
 def test_latency_counts_from_the_last_sound(call: Callable[..., Any]) -> None:

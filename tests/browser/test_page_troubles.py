@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from websockets.sync.client import connect
 
+from harness.stack import ECHO, Stack
 from tests.browser.recordings import drop, spoken
-from tests.system.stack import ECHO, Stack
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,7 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Sessions need a key."""
     with Stack(tmp_path_factory.mktemp("keyed"), ECHO | {"STT_AUTH": "required"}) as stack:
-        stack.start_worker()
-        stack.start_web()
-        yield stack
+        yield stack.start()
 
 
 def notice(page: Page, name: str) -> None:

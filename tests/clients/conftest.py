@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
+import av
+import numpy as np
 import pytest
 from scripted_service import ScriptedService, settle
 
@@ -14,6 +17,19 @@ from clients.livekit_plugin import WhisperSTT
 async def service() -> AsyncIterator[ScriptedService]:
     async with ScriptedService() as service:
         yield service
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """1.2 s at 48 kHz stereo, which needs decoding."""
+    path = tmp_path / "gravação.flac"
+    samples = np.random.default_rng(1).integers(-9_000, 9_000, (1, 2 * 57_600)).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=48_000, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+        frame.sample_rate = 48_000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ class ScriptedService:
     def __init__(self) -> None:
         self.scripts: list[Script] = []
         self.statuses: list[int] = []
-        """What the next handshakes are answered with, instead of a connection."""
+        """What the next handshakes are answered with, instead of a connection; the request's headers are the body."""
         self.peers: list[Peer] = []
         self.handshakes = 0
         self.headers: list[dict[str, str]] = []
@@ -125,7 +125,7 @@ class ScriptedService:
     def _handshake(self, ws: ServerConnection, request: Request) -> Response | None:
         self.handshakes += 1
         self.headers.append(dict(request.headers.raw_items()))
-        return ws.respond(HTTPStatus(self.statuses.pop(0)), "") if self.statuses else None
+        return ws.respond(HTTPStatus(self.statuses.pop(0)), f"{request.headers}") if self.statuses else None
 
 
 def one_utterance(text: str = "olá mundo", *, start_ms: float = 200, end_ms: float = 800) -> Script:

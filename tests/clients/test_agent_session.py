@@ -51,7 +51,7 @@ async def converse(service: ScriptedService, http: aiohttp.ClientSession) -> Asy
     sessions: list[AgentSession] = []
 
     def begin(turn_detection: str) -> tuple[AgentSession, FakeInput, list[UserInputTranscribedEvent]]:
-        session = AgentSession(stt=whisper, vad=None, turn_handling={"turn_detection": turn_detection})
+        session: AgentSession = AgentSession(stt=whisper, vad=None, turn_handling={"turn_detection": turn_detection})
         sessions.append(session)
         heard: list[UserInputTranscribedEvent] = []
         session.on("user_input_transcribed", heard.append)
@@ -117,6 +117,6 @@ async def test_cleared_turns_open_new_streams_and_leave_none(service: ScriptedSe
     await session.start(Agent(instructions="…"))
     for n in range(1, 21):
         microphone.push(0.2)
-        await settle(lambda n=n: len([peer for peer in service.peers if peer.start]) == n, 5)  # type: ignore[misc]
+        await settle(lambda n=n: len([peer for peer in service.peers if peer.start]) == n, 5)
         session.clear_user_turn()
-        await settle(lambda n=n: "cancel" in service.peers[n - 1].received, 5)  # type: ignore[misc]
+        await settle(lambda n=n: "cancel" in service.peers[n - 1].received, 5)

@@ -3,68 +3,21 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import wave
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
+from commands import COMMAND, ENVIRONMENT, SPEECH, command, started
 from scripted_service import Peer, ScriptedService, one_utterance, refusal, settle
 
-ROOT = Path(__file__).parents[2]
-SPEECH = ROOT / "tests/audio/s13_pm_alex.wav"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("STT_", "NO_COLOR"))}
-ENVIRONMENT |= {"PYTHONPATH": str(ROOT / "clients/python/src"), "PYTHONWARNINGS": "error", "COLUMNS": "100"}
-COMMAND = [sys.executable, "-m", "whisper_stt.cli"]
-
-
-def command(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
-    extra = options.pop("env", {})
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        env=ENVIRONMENT | extra,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=120,
-        **options,
-    )
-
-
-async def started(*arguments: object, **options: Any) -> tuple[int, str, str]:
-    """Run it while this process is its service."""
-    import asyncio
-
-    done = await asyncio.to_thread(command, *arguments, **options)
-    return done.returncode, done.stdout, done.stderr
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[ScriptedService]:
-    async with ScriptedService() as service:
-        yield service
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    """1.2 s at 48 kHz stereo, which needs decoding."""
-    path = tmp_path / "gravação.flac"
-    samples = np.random.default_rng(1).integers(-9_000, 9_000, (1, 2 * 57_600)).astype(np.int16)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("flac", rate=48_000, layout="stereo")
-        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
-        frame.sample_rate = 48_000
-        container.mux([*stream.encode(frame), *stream.encode(None)])
-    return path
+SUBTITLES = "1\n00:00:00,100 --> 00:00:00,933\nolá mundo\n"
 
 
 async def test_text_with_and_without_times(service: ScriptedService, recording: Path) -> None:
@@ -81,13 +34,18 @@ async def test_text_with_and_without_times(service: ScriptedService, recording: 
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("srt", "1\n00:00:00,100 --> 00:00:01,000\nolá mundo\n"),
-        ("vtt", "WEBVTT\n\n00:00:00.100 --> 00:00:01.000\nolá mundo\n"),
+        ("srt", SUBTITLES),
+        ("vtt", "WEBVTT\n\n00:00:00.100 --> 00:00:00.933\nolá mundo\n"),
     ],
 )
 async def test_subtitles(service: ScriptedService, recording: Path, kind: str, expected: str) -> None:
+    """To standard output or a file, the same. Two words in 0.2 s stay for 5/6 s (`tests/contract/subtitles`)."""
     service.scripts = [one_utterance()]
-    assert await started("transcribe", "--url", service.url, "--format", kind, recording) == (0, expected, "")
+    file = recording.with_suffix(f".{kind}")
+    options = ("--url", service.url, "--format", kind)
+    assert await started("transcribe", *options, recording) == (0, expected, "")
+    assert await started("transcribe", *options, "-o", file, recording) == (0, "", "")
+    assert file.read_bytes() == expected.encode()
 
 
 async def test_json_of_several_files_into_a_directory(service: ScriptedService, recording: Path) -> None:
@@ -121,7 +79,7 @@ async def test_one_unreadable_file_does_not_stop_the_others(service: ScriptedSer
     )
     assert code == 4
     assert out == f"==> {recording} <==\nolá mundo\n"
-    assert "nonsense.mp3: Invalid data" in err
+    assert "nonsense.mp3: is not audio that can be read (Invalid data" in err
     assert "missing.wav: No such file" in err
 
 
@@ -135,7 +93,7 @@ async def test_segment_without_transcript_is_told(service: ScriptedService, reco
 
     service.scripts = [script]
     code, out, err = await started("transcribe", "--url", service.url, "--no-times", recording)
-    assert (code, out) == (1, "e siga\n")
+    assert (code, out) == (5, "e siga\n")
     assert "seg-1 has no transcript" in err
 
 
@@ -259,7 +217,8 @@ async def test_terminal_shows_progress_or_partials(service: ScriptedService) -> 
     assert not any(f"\x1b[{colour}" in plain for colour in ("31", "32", "33", "34", "35", "36", "38"))
 
 
-async def test_microphone(service: ScriptedService, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("format_", "expected"), [("txt", "olá mundo\n"), ("srt", SUBTITLES)])
+async def test_microphone(service: ScriptedService, tmp_path: Path, format_: str, expected: str) -> None:
     """With a sound library that hears a second of noise; Ctrl-C ends it, and what was said is still told."""
     (tmp_path / "sounddevice.py").write_text(
         "class PortAudioError(Exception): pass\n"
@@ -274,7 +233,7 @@ async def test_microphone(service: ScriptedService, tmp_path: Path) -> None:
     service.scripts = [one_utterance()]
     path = f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"
     process = subprocess.Popen(
-        [*COMMAND, "mic", "--url", service.url, "--no-times"],
+        [*COMMAND, "mic", "--url", service.url, "--no-times", "--format", format_],
         env=ENVIRONMENT | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -284,7 +243,7 @@ async def test_microphone(service: ScriptedService, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     await settle(lambda: process.poll() is not None, 10)
     out, err = process.communicate()
-    assert (process.returncode, out, err) == (0, "olá mundo\n", "")
+    assert (process.returncode, out, err) == (0, expected, "")
 
 
 @pytest.mark.model
@@ -296,7 +255,10 @@ def test_real_service(model_stack: Any, tmp_path: Path) -> None:
 
     status = command("status", "--url", model_stack.ws_url)
     assert status.returncode == 0, status.stderr
-    assert "model.model_size" in status.stdout
+    first, *rest = status.stdout.splitlines()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/ is ready: takes new sessions\.", first)
+    assert [line.split()[0] for line in rest] == "Model Workers Sessions Load Queue Final Requests".split()
+    assert "base on cpu" in rest[0]
     as_json = command("status", "--json", "--url", model_stack.ws_url)
     assert json.loads(as_json.stdout)["status"] == "ready"
 
@@ -306,6 +268,36 @@ def test_real_service(model_stack: Any, tmp_path: Path) -> None:
     assert figures["audio_s"] == pytest.approx(16, abs=0.2)
     assert figures["final"]["count"] >= 2
     assert 0 < figures["final"]["p50_ms"] <= figures["after_speech"]["p99_ms"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("transcribe", SPEECH), ("mic",), ("load", "--duration", "1", SPEECH)]
+)
+def test_where_nothing_listens_every_command_says_what_to_do(tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    (tmp_path / "sounddevice.py").write_text("class PortAudioError(Exception): pass\n")
+    path = f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"
+    done = command(*arguments, env={"PYTHONPATH": path, "STT_URL": "ws://localhost:9/ws/stt"})
+    assert done.returncode == 3
+    assert "nothing listens there. Start the service (make run), or say where it is (--url, STT_URL)" in done.stderr
+    assert "Errno" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("", "wants an API key: set STT_API_KEY"), ("k", "does not take the API key")]
+)
+async def test_without_a_good_key_every_command_says_what_to_do(
+    service: ScriptedService, tmp_path: Path, key: str, said: str
+) -> None:
+    (tmp_path / "sounddevice.py").write_text("class PortAudioError(Exception): pass\n")
+    env = {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}", "STT_URL": service.url, "STT_API_KEY": key}
+    for arguments in (("transcribe", SPEECH), ("mic",), ("load", "--duration", "1", SPEECH)):
+        service.statuses = [401]
+        code, _, err = await started(*arguments, env=env)
+        assert (code, said in err, "createapikey" in err) == (3, True, True)
+
+
+def test_version() -> None:
+    assert re.fullmatch(r"whisper-stt \S+\n", command("--version").stdout)
 
 
 def test_status_of_nobody() -> None:

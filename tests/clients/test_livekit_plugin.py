@@ -14,7 +14,8 @@ from livekit.agents import APIStatusError, utils
 from livekit.agents.metrics import STTMetrics
 from scripted_service import Peer, ScriptedService, one_utterance
 
-from clients.livekit_plugin import WhisperSTT, _audio
+from clients.livekit_plugin import WhisperSTT
+from clients.livekit_plugin._session import limits
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +64,12 @@ async def test_session_is_asked_for_what_was_configured(service: ScriptedService
     await transcribe(choosy, audio)
     await transcribe(choosy, audio, language="english")
 
-    config = {"sample_rate": 16_000, "vad_enabled": True, "word_timestamps": True, "partial_results": True}
+    config: dict[str, object] = {
+        "sample_rate": 16_000,
+        "vad_enabled": True,
+        "word_timestamps": True,
+        "partial_results": True,
+    }
     assert service.peers[0].start == {
         "type": "start_session",
         "config": {**config, "lang_code": "pt"},
@@ -81,7 +87,7 @@ async def test_audio_arrives_whole_in_chunks(service: ScriptedService, whisper: 
     await transcribe(whisper, frames(samples))
     (peer,) = service.peers
     assert peer.audio == samples.tobytes()
-    assert {len(chunk) for chunk in peer.chunks[:-1]} == {32 * _audio.CHUNK_MS}
+    assert {len(chunk) for chunk in peer.chunks[:-1]} == {32 * limits.CHUNK_MS}
 
 
 async def test_input_of_48_khz_stereo(service: ScriptedService, whisper: WhisperSTT) -> None:
@@ -97,6 +103,17 @@ async def test_input_of_48_khz_stereo(service: ScriptedService, whisper: Whisper
     spectrum = np.abs(np.fft.rfft(heard[4_000:20_000]))
     assert np.argmax(spectrum) == 440
     assert np.abs(heard[4_000:20_000]).max() == pytest.approx(6_000, rel=0.05)
+
+
+async def test_channels_do_not_cancel_each_other_out(service: ScriptedService, whisper: WhisperSTT) -> None:
+    """A cable wired the wrong way round, in a stream and in a buffer."""
+    left = noise(1)
+    opposed = frames(np.concatenate([left, -left], axis=1))
+    service.scripts = [one_utterance(), one_utterance()]
+    await transcribe(whisper, opposed)
+    await whisper.recognize(opposed, conn_options=ONCE)
+    for peer in service.peers:
+        assert np.corrcoef(np.frombuffer(peer.audio, np.int16), left[:, 0])[0, 1] > 0.99
 
 
 async def test_end_of_input_waits_for_the_last_final(service: ScriptedService, whisper: WhisperSTT) -> None:
@@ -233,3 +250,28 @@ def test_plugin_knows_only_the_wire() -> None:
     program = "import sys, clients.livekit_plugin; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"django", "transcription", "workers", "sttproject"} & set(loaded.stdout.split())
+
+
+async def test_formatted_text_is_metadata_of_a_final(service: ScriptedService, http: aiohttp.ClientSession) -> None:
+    """What is asked for goes to the service; what it says besides the text comes with it, where LiveKit has a place."""
+    money: dict[str, object] = {"type": "money", "text": "R$ 20", "value": "20", "currency": "BRL"}
+    money |= {"start": 4, "end": 9, "spoken_start": 4, "spoken_end": 15}
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=500)
+        await peer.final("são vinte reais", 0, 500, text_formatted="são R$ 20", entities=[money])
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [script]
+    whisper = WhisperSTT(service.url, text_format="pt-BR", redact=["cpf"], http_session=http)
+    events = await transcribe(whisper, frames(noise(0.5)))
+    (final,) = [event for event in events if event.type is FINAL]
+    config = service.peers[0].start["config"]
+
+    assert (config["format"], config["redact"]) == ("pt-BR", ["cpf"])
+    (said,) = final.alternatives
+    assert said.text == "são vinte reais"
+    expected = {"text_formatted": "são R$ 20", "entities": [money]}
+    assert vars(said).get("metadata", expected) == expected

@@ -11,7 +11,8 @@ from listening import END, FINAL, INTERIM, OFTEN, ONCE, START, USAGE, frames, ki
 from livekit.agents import APIConnectionError, APIConnectOptions, APIError, APIStatusError, APITimeoutError
 from scripted_service import Peer, ScriptedService, one_utterance, refusal, settle
 
-from clients.livekit_plugin import WhisperSTT, _audio, _wire
+from clients.livekit_plugin import WhisperSTT
+from clients.livekit_plugin._session import limits
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ async def test_service_does_not_answer_the_end(
         await peer.accept()
         await peer.ws.wait_closed()
 
-    monkeypatch.setattr(_wire, "SILENCE_S", 0.1)
+    monkeypatch.setattr(limits, "LAST_WORD_S", 0.1)
     service.scripts = [script]
     with pytest.raises(APITimeoutError):
         await transcribe(whisper, frames(noise(0.1)))
@@ -233,6 +234,22 @@ async def test_connections_that_drop_at_random(service: ScriptedService, whisper
     assert b"".join(heard) == samples.tobytes()
 
 
+async def test_input_that_cannot_be_taken_ends_the_stream(
+    service: ScriptedService, whisper: WhisperSTT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(session: object, pcm: bytes) -> None:
+        raise ValueError("no")
+
+    async def patient(peer: Peer) -> None:
+        await peer.accept()
+        await peer.ws.wait_closed()
+
+    monkeypatch.setattr("clients.livekit_plugin._session.Session.push", refuse)
+    service.scripts = [patient]
+    with pytest.raises(ValueError, match="no"):
+        await transcribe(whisper, frames(noise(1)))
+
+
 async def test_close_without_an_end(service: ScriptedService, whisper: WhisperSTT) -> None:
     async def script(peer: Peer) -> None:
         await peer.accept()
@@ -242,6 +259,18 @@ async def test_close_without_an_end(service: ScriptedService, whisper: WhisperST
     with pytest.raises(APIStatusError) as caught:
         await transcribe(whisper, frames(noise(0.1)))
     assert (caught.value.status_code, caught.value.retryable) == (1011, True)
+
+
+async def test_closed_for_good(service: ScriptedService, whisper: WhisperSTT) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.ws.close(1008)
+
+    service.scripts = [script]
+    with pytest.raises(APIError, match="1008") as caught:
+        await transcribe(whisper, frames(noise(0.1)), OFTEN)
+    assert not caught.value.retryable
+    assert len(service.peers) == 1
 
 
 async def test_congestion_amid_a_session_starts_another(service: ScriptedService, whisper: WhisperSTT) -> None:
@@ -320,26 +349,3 @@ async def test_closing_amid_speech_cancels_it(service: ScriptedService, whisper:
     assert (await anext(stream)).type is START
     await whisper.aclose()
     await settle(lambda: "cancel" in service.peers[0].received)
-
-
-def test_old_silence_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_audio, "SILENCE_KEPT_S", 0.0)
-    backlog = _audio.Backlog(16_000)
-    backlog.push(noise(0.4).tobytes(), speaking=True)
-    time.sleep(0.01)
-    assert backlog.replay()[0] == 0
-    time.sleep(0.01)
-    backlog.push(b"", speaking=True)
-    assert backlog.replay()[0] == 0
-    time.sleep(0.01)
-    backlog.push(b"", speaking=False)
-    assert backlog.replay() == (6_400, [])
-
-
-def test_speech_is_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_audio, "SPEECH_KEPT_S", 1.0)
-    backlog = _audio.Backlog(16_000)
-    samples = noise(3)
-    backlog.push(samples.tobytes(), speaking=True)
-    position, parts = backlog.replay()
-    assert (position, b"".join(parts)) == (32_000, samples[32_000:].tobytes())

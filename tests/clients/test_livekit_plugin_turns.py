@@ -37,6 +37,30 @@ async def test_flush_in_silence_is_answered_by_an_empty_final(service: ScriptedS
         assert [event async for event in stream] == []
 
 
+async def test_flush_of_an_idle_stream_is_answered(service: ScriptedService, whisper: WhisperSTT) -> None:
+    """By a new session: a committed turn never waits for a time-out."""
+
+    async def idle(peer: Peer) -> None:
+        await peer.accept()
+        await peer.end("timeout")
+
+    async def again(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="flush")
+        await peer.final("", 0, 0, flush_id=peer.flush_ids[0])
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [idle, again]
+    async with asyncio.timeout(5), whisper.stream(conn_options=ONCE) as stream:
+        await settle(lambda: len(service.peers) == 1 and service.peers[0].ws.state.name == "CLOSED")
+        await asyncio.sleep(0.05)
+        stream.flush()
+        assert (await anext(stream)).alternatives[0].text == ""
+        stream.end_input()
+        assert [event async for event in stream] == []
+
+
 async def test_flush_that_was_heard_before_the_drop_is_answered_once(
     service: ScriptedService, whisper: WhisperSTT
 ) -> None:
@@ -151,7 +175,7 @@ async def test_200_drops_lose_and_double_nothing(service: ScriptedService, whisp
         await peer.accept(**({"resumed": True, "audio_received_ms": len(session["audio"]) / 32} if resumable else {}))
         before, finals = session["audio"], session["finals"]
         seen = [segment for segment, _, _ in finals]
-        missed = seen.index(peer.start["last_segment_id"]) + 1 if resumable and peer.start["last_segment_id"] else 0
+        missed = seen.index(peer.start["last_segment_id"]) + 1 if resumable and peer.start.get("last_segment_id") else 0
         for segment, start, length in finals[missed if resumable else len(finals) :]:
             await peer.final(segment, start, length, segment)
         for n in range(chance.randrange(3)):

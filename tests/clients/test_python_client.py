@@ -5,6 +5,7 @@ import logging
 import random
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,6 @@ import pytest
 import whisper_stt
 from scripted_service import Peer, ScriptedService, one_utterance, refusal, settle
 from whisper_stt import FinalTranscript, PartialTranscript, ServerError, Stream, VadEvent, connect
-from whisper_stt.backlog import Backlog
-from whisper_stt.pace import MAX_UNANSWERED, Pacer
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "clients/python/src"
@@ -67,11 +66,15 @@ async def test_session_is_asked_for_what_was_wanted(service: ScriptedService) ->
     service.scripts = [one_utterance()]
     await transcribe(service, noise(1))
     await transcribe(service, noise(3), language="pt-BR", sample_rate=48_000, vad_threshold=0.3, partials=False)
+    await transcribe(service, noise(1), text_format="pt-BR")
     config = {"sample_rate": 16_000, "vad_enabled": True, "partial_results": True, "word_timestamps": True}
     other = {"lang_code": "pt-BR", "sample_rate": 48_000, "vad_threshold": 0.3, "partial_results": False}
+    await transcribe(service, noise(1), encoding="mulaw", sample_rate=32_000)
 
     assert service.peers[0].start == {"type": "start_session", "config": config, "resume": True}
     assert service.peers[1].start["config"] == config | other
+    assert service.peers[2].start["config"] == config | {"format": "pt-BR"}
+    assert service.peers[3].start["config"] == config | {"encoding": "mulaw", "sample_rate": 32_000}
 
 
 async def test_unread_partials_give_way_to_newer_ones(service: ScriptedService) -> None:
@@ -179,6 +182,55 @@ async def test_without_resume_a_new_session_hears_what_has_no_final(service: Scr
     assert service.peers[1].audio == pcm[32 * 400 :]
 
 
+async def test_finals_have_their_time_by_the_clock(service: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positions count what was sent, the clock what passed."""
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=3000)
+        await peer.speech("start", 2000, "seg-1")
+        await peer.final("olá mundo", 2000, 900, "seg-1")
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [script]
+    now = 1_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    async with asyncio.timeout(5), connect(service.url, speed=1000.0) as stream:
+        for second in range(4):
+            now += 21.0 if second == 2 else 1.0
+            await stream.send(noise(1))
+        await stream.end()
+        (final,) = [event async for event in stream if isinstance(event, FinalTranscript)]
+        spoken = stream.spoken(final)
+
+    assert final.start == 2.0
+    assert spoken.start == pytest.approx((22.0, 1_022.0))
+    assert spoken.end == pytest.approx((22.2, 1_022.2))
+    assert [start.at for start, _ in spoken.words] == pytest.approx([1_022.0, 1_022.1])
+
+
+async def test_configure_returns_what_holds_from_now_on(service: ScriptedService) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="configure")
+        options = {"lang_code": "pt", "turn_mode": "dictation", "min_silence_ms": 500, "max_hold_ms": 2500}
+        await peer.say("configured", **options)
+        peer.received.clear()
+        await peer.hear(until="configure")
+        await peer.error("INVALID_MESSAGE")
+        await peer.hear(until="end_session")
+        await peer.end()
+
+    service.scripts = [script]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        assert (await stream.configure(turn_mode="dictation")).turn_mode == "dictation"
+        with pytest.raises(whisper_stt.RefusedError, match="INVALID_MESSAGE"):
+            await stream.configure(max_hold_ms=20_000)
+        await stream.end()
+        assert [event async for event in stream] == []
+
+
 async def test_unanswered_flush_is_sent_again(service: ScriptedService) -> None:
     async def lost(peer: Peer) -> None:
         await peer.accept()
@@ -205,8 +257,8 @@ async def test_connections_that_drop_at_random(
     service: ScriptedService, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten drops a run, some resumed: no sample is told in two finals or in none."""
-    monkeypatch.setattr("whisper_stt.stream.LAST_RETRY_S", 0.01)
-    monkeypatch.setattr("whisper_stt.stream.FIRST_RETRY_S", 0.01)
+    monkeypatch.setattr("whisper_stt.session.retries.LAST_PAUSE_S", 0.01)
+    monkeypatch.setattr("whisper_stt.session.retries.FIRST_PAUSE_S", 0.01)
     chance = random.Random(seed)
     heard: list[bytes] = []
     state = {"told": 0, "received": b"", "n": 0}
@@ -274,6 +326,44 @@ async def test_refused_for_good(service: ScriptedService) -> None:
     service.scripts = [refusal("QUEUE_FULL")]
     with pytest.raises(whisper_stt.RefusedError, match="QUEUE_FULL"):
         await transcribe(service, noise(0.1), retry_s=0.3)
+
+
+async def test_key_revoked_amid_a_session(service: ScriptedService) -> None:
+    """What was said before is told before the refusal is."""
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(ms=500)
+        await peer.error("UNAUTHORIZED")
+        await peer.final("um", 0, 400)
+        await peer.end("error")
+
+    service.scripts = [script]
+    told: list[whisper_stt.Event] = []
+
+    async def listen(stream: Stream) -> None:
+        async for event in stream:
+            told.append(event)
+
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        await stream.send(noise(0.6))
+        with pytest.raises(whisper_stt.RefusedError, match="UNAUTHORIZED"):
+            await listen(stream)
+    assert [type(event) for event in told] == [FinalTranscript]
+    assert len(service.peers) == 1
+
+
+async def test_service_that_does_not_answer_the_end(service: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def mute(peer: Peer) -> None:
+        await peer.accept()
+        await peer.hear(until="cancel")
+
+    monkeypatch.setattr("whisper_stt.session.limits.LAST_WORD_S", 0.1)
+    service.scripts = [mute, one_utterance()]
+    pcm = noise(1.1)
+    events = await transcribe(service, pcm)
+    assert isinstance(events[-1], FinalTranscript)
+    assert service.peers[1].audio == pcm
 
 
 async def test_key_is_sent_and_told_to_nobody(
@@ -352,29 +442,6 @@ async def test_unknown_messages_are_ignored_and_nonsense_is_not(service: Scripte
     service.scripts = [script]
     with pytest.raises(whisper_stt.ProtocolError, match="session_id"):
         await transcribe(service, noise(0.1))
-
-
-def test_pace_is_bounded_and_waits_for_finals() -> None:
-    pacer = Pacer(speed=10)
-    pacer.begin(100.0)
-    assert pacer.delay(100.0, 0) <= 0
-    pacer.sent(1.0, 100.0)
-    assert pacer.delay(100.0, 0) == pytest.approx(0.1)
-    assert pacer.delay(100.0, MAX_UNANSWERED) == pytest.approx(1.0)
-    assert pacer.delay(101.5, MAX_UNANSWERED) <= 0, "speech as it is spoken is never held back"
-    pacer.slow_down()
-    pacer.sent(1.0, 101.5)
-    assert pacer.delay(101.5, 0) <= 0
-
-
-def test_backlog_forgets_old_silence_but_no_speech(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("whisper_stt.backlog.SILENCE_KEPT_S", 1.0)
-    for speaking, kept_from in ((False, 1_600), (True, 0)):
-        backlog = Backlog(16_000)
-        backlog.push(bytes(16_000))
-        for n in range(5):
-            backlog.take(n / 2, speaking=speaking)
-        assert backlog.rewind() == (1_280 if not speaking else kept_from)
 
 
 def test_library_knows_only_the_wire() -> None:

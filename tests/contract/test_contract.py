@@ -9,13 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
-import whisper_stt.messages
+import whisper_stt.session.messages as client
 from livekit.agents import LanguageCode
 from livekit.agents.stt import SpeechEventType
 
+from clients.livekit_plugin import _session as plugin_session
 from clients.livekit_plugin._events import Events
-from clients.livekit_plugin._wire import STATUS
+from clients.livekit_plugin._session import messages
+from clients.livekit_plugin._session.errors import STATUS
 from transcription.core import protocol
+from transcription.core.encodings import Encoding
 
 HERE = Path(__file__).parent
 
@@ -35,8 +38,25 @@ def test_service_reads(text: str) -> None:
     message, sent = protocol.decode(text), json.loads(text)
 
     read = msgspec.to_builtins(message)
+    if "config" in sent:
+        read["config"] = {
+            name: value for name, value in read["config"].items() if value is not None or name in sent["config"]
+        }
     assert read["type"] == sent["type"]
     assert read | sent == read
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+def test_service_reads_an_encoding_as_the_client_writes_it(encoding: Encoding) -> None:
+    """It knows as many bytes a sample; one without is written as ever."""
+    asked = client.Config(
+        sample_rate=8000, vad_enabled=True, partial_results=True, word_timestamps=True, encoding=encoding.value
+    )
+    read = protocol.decode(client.encode(client.StartSession(config=asked)))
+
+    assert isinstance(read, protocol.StartSession)
+    assert read.config.encoding == encoding
+    assert asked.sample_bytes == encoding.sample_bytes
 
 
 @pytest.mark.parametrize("text", golden("server"))
@@ -48,50 +68,65 @@ def test_service_writes(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", golden("client"))
-def test_python_client_writes(text: str) -> None:
-    """As the service reads it."""
-    fields = json.loads(text)
+def test_clients_write(text: str) -> None:
+    """As the service reads it: no field lost, none added."""
+    message = msgspec.json.decode(text, type=client.ClientMessage)
 
-    assert json.loads(whisper_stt.messages.encode(fields.pop("type"), **fields)) == json.loads(text)
+    assert json.loads(client.encode(message)) == json.loads(text)
 
 
 @pytest.mark.parametrize("text", golden("server"))
-def test_python_client_reads(text: str) -> None:
-    """Every field that it knows has the value that was sent; it knows all but `is_final`, which the type says."""
-    message, sent = whisper_stt.messages.decode(text), json.loads(text)
+def test_clients_read(text: str) -> None:
+    """Every field that they know has the value that was sent; they know all but `is_final`, which the type says."""
+    message, sent = client.decode(text), json.loads(text)
 
     read = msgspec.to_builtins(message)
     assert {name for name in sent if name not in read} <= {"is_final"}
     assert {name: read[name] for name in sent if name in read} == {name: sent[name] for name in sent if name in read}
 
 
+def test_the_plugin_has_the_library_s_session() -> None:
+    """Not a copy of it that may drift."""
+    assert Path(plugin_session.__file__).resolve() == Path(client.__file__).resolve().with_name("__init__.py")
+
+
+def test_clients_know_what_each_error_code_means() -> None:
+    """All but that of a segment, which is no refusal; and none that the service does not say."""
+    assert STATUS.keys() == set(protocol.ErrorCode) - {"INFERENCE_ERROR"}
+
+
 @pytest.mark.parametrize("text", golden("server"))
-def test_plugin_reads(text: str) -> None:
-    """As LiveKit's events, or as an error with a status."""
-    message = json.loads(text)
+def test_plugin_tells(text: str) -> None:
+    """As LiveKit's events."""
+    message = messages.decode(text)
     events = Events(LanguageCode("pt"))
-    events.begin("call-4711", 0.0)
-    events.speaking = message["type"] == "partial_transcript"
+    events.begin("call-4711")
+    events.speaking = isinstance(message, messages.PartialTranscript)
     match message:
-        case {"type": "error", "segment_id": _} | {"type": "session_started" | "session_ended" | "status"}:
-            assert events.of(message) == []
-        case {"type": "error", "code": code}:
-            assert code in STATUS or code == "INTERNAL_ERROR"
-        case {"type": "vad_event", "state": "speech_start"}:
+        case messages.VadEvent(state="speech_start"):
             assert [event.type for event in events.of(message)] == [SpeechEventType.START_OF_SPEECH]
-        case {"type": "vad_event"}:
+        case messages.VadEvent():
             assert events.of(message) == []
-        case {"type": "partial_transcript", "speculative": ahead}:
+        case messages.PartialTranscript(speculative=ahead):
             (event,) = events.of(message)
             assert (event.type is SpeechEventType.PREFLIGHT_TRANSCRIPT) == ahead
-            assert event.alternatives[0].text == message["text"]
-        case {"type": "final_transcript"}:
+            assert event.alternatives[0].text == message.text
+        case messages.FinalTranscript():
             final = events.of(message)[0]
             assert final.type is SpeechEventType.FINAL_TRANSCRIPT
-            assert final.alternatives[0].text == message["text"]
-            assert len(final.alternatives[0].words or []) == len(message["words"])
+            assert final.alternatives[0].text == message.text
+            assert len(final.alternatives[0].words or []) == len(message.words)
+        case messages.ServerError(segment_id=str()):
+            assert events.of(message) == []
         case _:
-            raise AssertionError(message["type"])
+            assert isinstance(
+                message,
+                messages.ServerError
+                | messages.SessionStarted
+                | messages.Configured
+                | messages.SessionEnded
+                | messages.Status,
+            )
 
 
 def test_every_message_has_a_golden_one() -> None:

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from transcription.core import protocol
+from transcription.core.config import SessionConfig
+from transcription.core.encodings import Encoding
+from transcription.core.languages import normalise_language
 from transcription.core.protocol import (
     Cancel,
     EndSession,
@@ -15,8 +18,8 @@ from transcription.core.protocol import (
     StartSession,
     decode,
     encode,
-    normalise_language,
 )
+from transcription.core.session.options import merge
 
 
 @pytest.mark.parametrize(
@@ -50,9 +53,15 @@ def test_client_messages_are_read(text: str, message: object) -> None:
         ('{"type": "start_session", "config": {"lang_code": "klingon"}}', "lang_code"),
         ('{"type": "start_session", "config": {"sample_rate": "16000"}}', "sample_rate"),
         ('{"type": "start_session", "config": {"sample_rate": 7999}}', "sample_rate"),
+        ('{"type": "start_session", "config": {"encoding": "opus"}}', "encoding: .*`mulaw`, `alaw`, got `opus`"),
+        ('{"type": "start_session", "config": {"encoding": "MULAW"}}', "encoding"),
+        ('{"type": "start_session", "config": {"encoding": 7}}', "encoding"),
         ('{"type": "start_session", "config": {"vad_threshold": 1.5}}', "vad_threshold"),
         ('{"type": "start_session", "config": {"vad_enabled": 1}}', "vad_enabled"),
         ('{"type": "start_session", "config": {"partial_results": null, "word_timestamps": "yes"}}', "word_timestamps"),
+        ('{"type": "start_session", "config": {"sample_rate": 16000.5}}', "sample_rate"),
+        ('{"type": "start_session", "session_id": "a\\n"}', "session_id"),
+        (f'{{"type": "start_session", "session_id": "{"a" * 128}\\n"}}', "session_id"),
         ('{"type": "flush"} {"type": "flush"}', "JSON"),
         ('{"type": "\\ud800"}', "JSON"),
     ],
@@ -61,6 +70,48 @@ def test_what_is_wrong_is_named(text: str, named: str) -> None:
     """The error names the field, or what was expected."""
     with pytest.raises(ProtocolError, match=named):
         decode(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"type": "flush", "{"x" * 100_000}": 1}}',
+        f'{{"type": "{"y" * 100_000}"}}',
+        f'{{"type": "start_session", "config": {{"{"z" * 100_000}": 1}}}}',
+        f'{{"type": "start_session", "config": {{"lang_code": "{"w" * 100_000}"}}}}',
+    ],
+    ids=["field", "type", "option", "value"],
+)
+def test_what_a_client_wrote_is_quoted_in_part(text: str) -> None:
+    """Enough of it to be recognised."""
+    with pytest.raises(ProtocolError) as raised:
+        decode(text)
+
+    assert len(str(raised.value)) < 200
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    """JSON knows no difference."""
+    message = decode('{"type": "start_session", "config": {"sample_rate": 16000.0}}')
+
+    assert merge(SessionConfig(), message).sample_rate == 16_000
+
+
+def test_an_optional_field_may_be_null() -> None:
+    """As if it were left out."""
+    message = decode('{"type": "start_session", "session_id": null, "resume": null, "last_segment_id": null}')
+
+    assert not message.resume
+
+
+@pytest.mark.parametrize(
+    ("asked", "encoding"),
+    [("{}", "pcm_s16le"), ('{"encoding": null}', "pcm_s16le"), ('{"encoding": "alaw"}', "alaw")],
+)
+def test_samples_are_16_bit_unless_another_encoding_is_asked_for(asked: str, encoding: str) -> None:
+    message = decode(f'{{"type": "start_session", "config": {asked}}}')
+
+    assert merge(SessionConfig(), message).encoding is Encoding(encoding)
 
 
 def test_an_error_leaves_out_what_does_not_apply() -> None:

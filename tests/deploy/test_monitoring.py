@@ -36,7 +36,8 @@ def labels_of_metrics() -> dict[str, set[str]]:
                 for suffix in suffixes:
                     bucket = {"le"} if suffix == "_bucket" else set()
                     found[metric._name + suffix] = {*metric._labelnames, *more, *bucket}
-    made_at_scrape = re.findall(r'_gauge\(\s*"(stt_\w+)"', (ROOT / "transcription" / "metrics.py").read_text())
+    collector = (ROOT / "transcription" / "cluster" / "collector.py").read_text()
+    made_at_scrape = re.findall(r'_gauge\(\s*"(stt_\w+)"', collector)
     return found | {name: set() for name in made_at_scrape}
 
 

@@ -13,7 +13,9 @@ _KEYS = st.sampled_from(
     ["type", "session_id", "config", "lang_code", "sample_rate", "vad_enabled", "vad_threshold", "partial_results",
      "word_timestamps", "resume", "segment_id", ""]
 )  # fmt: skip
-_TYPES = st.sampled_from(["start_session", "flush", "end_session", "cancel", "final_transcript", "Flush", ""])
+_TYPES = st.sampled_from(
+    ["start_session", "configure", "flush", "end_session", "cancel", "final_transcript", "Flush", ""]
+)
 _SCALARS = (
     st.none()
     | st.booleans()
@@ -29,19 +31,27 @@ _VALUES = st.recursive(
 _MESSAGES = st.fixed_dictionaries({"type": _TYPES}, optional={"session_id": _SCALARS, "config": _VALUES}).map(
     json.dumps
 )
+_TURNS = {
+    "turn_mode": st.sampled_from(["auto", "dictation", "short", "fixed"]),
+    "min_silence_ms": st.integers(32, 1_000),
+    "max_hold_ms": st.integers(0, 3_000),
+}
 _CONFIGS = st.fixed_dictionaries(
     {},
     optional={
         "lang_code": st.sampled_from(["pt", "en", "pt_BR"]),
         "sample_rate": st.sampled_from([8_000, 16_000, 24_000, 44_100, 48_000]),
+        "encoding": st.sampled_from(["pcm_s16le", "mulaw", "alaw"]),
         "vad_enabled": st.booleans(),
         "vad_threshold": st.floats(0, 1),
         "partial_results": st.booleans(),
         "word_timestamps": st.booleans(),
+        **_TURNS,
     },
 )
 _STARTS = _CONFIGS.map(lambda config: json.dumps({"type": "start_session", "config": config}))
-_COMMANDS = st.sampled_from(["flush", "flush", "flush", "end_session", "cancel"]).map(lambda t: json.dumps({"type": t}))
+_PLAIN = st.sampled_from(["flush", "flush", "flush", "end_session", "cancel"]).map(lambda t: json.dumps({"type": t}))
+_COMMANDS = _PLAIN | st.fixed_dictionaries({"type": st.just("configure")}, optional=_TURNS).map(json.dumps)
 
 
 @st.composite

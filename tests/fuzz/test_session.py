@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.core.fakes import FAST, Talk, transcript
-from tests.core.test_session_machine import SessionMachine
+from tests.core.session.fakes import FAST, Talk, transcript
+from tests.core.session.test_session_machine import SessionMachine
 from tests.fuzz.inputs import INPUTS, SHORT, audio, texts
-from transcription.core.admission import Admitted, Refusal
-from transcription.core.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened
-from transcription.core.jobs import Failure, Kind, Result
+from transcription.core.capacity.admission import Admitted, Refusal
+from transcription.core.contract.jobs import Failure, Kind, Result
 from transcription.core.protocol import ErrorCode, SessionEnded, encode
-from transcription.core.session import Session, State
-from transcription.core.speech import Tools
-from transcription.resampling import StreamResampler
+from transcription.core.session.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened
+from transcription.core.session.recognition import Tools
+from transcription.core.session.session import Session, State
+from transcription.ingress.resampling import StreamResampler
 
 LEAST = 20
 STEPS = 30

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.sync.client import connect
 
-from reliability.cluster import pid
+from harness.stack import Stack
+from harness.waiting import until
 from tests.fuzz.inputs import INPUTS, audio, texts
-from tests.system.stack import Stack, until
 
 LEAST = 20
 MIB = 2**20
@@ -48,7 +48,7 @@ def test_whatever_is_sent_the_process_goes_on_as_before(echo_stack: Stack) -> No
             if leave == "abort":
                 ws.socket.close()
         assert "INTERNAL_ERROR" not in codes
-        rss.append(psutil.Process(pid(web)).memory_info().rss / MIB)
+        rss.append(psutil.Process(web.pid).memory_info().rss / MIB)
 
     send()
 

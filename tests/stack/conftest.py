@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from sttproject.supervisor import Child, stop
+from harness.processes import Processes, free_port
+from harness.waiting import until
+from launcher.supervisor import Child
 from tests.stack.images import Image
 from tests.stack.servers import MISSING, Certificate, Nginx, Postgres, Redis
-from tests.system.stack import free_port, until
-from transcription.capacity import read_cluster
+from transcription.cluster.capacity import read_cluster
 
 SETTINGS = {
     "STT_ENGINE": "echo",
@@ -26,11 +27,11 @@ SETTINGS = {
 }
 
 
-class Deployment:
+class Deployment(Processes):
     """nginx, two web processes, two workers, PostgreSQL, Redis; each can be stopped and started."""
 
     def __init__(self, directory: Path) -> None:
-        self.children: list[Child] = []
+        super().__init__()
         self.certificate = Certificate(directory / "tls")
         self.redis = Redis(self.certificate)
         self.postgres = Postgres(directory, self.certificate)
@@ -41,34 +42,35 @@ class Deployment:
 
     def start(self) -> None:
         """Everything, in the order docker-compose.yml has."""
-        self.redis_child = self.keep(self.redis.start())
-        self.keep(self.postgres.start())
-        migrate = self.run("web", "migrate", "-v", "0")
+        self.redis_child = self.redis.start(self)
+        self.postgres.start(self)
+        migrate = self.run_image("web", "migrate", "-v", "0")
         until(lambda: migrate.returncode == 0, "migrations")
         self.webs = [self.start_web(port) for port in self.web_ports]
         self.workers = [self.start_worker() for _ in range(2)]
-        self.keep(self.nginx.start(self.web_ports))
+        self.nginx.start(self, self.web_ports)
 
     def start_web(self, port: int) -> Child:
         """A web process that answers, with the compose file's command."""
-        child = self.run("web", "web", "--proxy-headers", STT_HOST="127.0.0.1", STT_PORT=str(port))
-        until(lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process")
+        child = self.run_image("web", "web", "--proxy-headers", STT_HOST="127.0.0.1", STT_PORT=str(port))
+        until(
+            lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process", child=child
+        )
         return child
 
     def start_worker(self, **settings: str) -> Child:
         """A worker that is heard of."""
         count = len(self.live_workers())
-        child = self.run("worker", "worker", **settings)
-        until(lambda: len(self.live_workers()) > count, "the worker")
+        child = self.run_image("worker", "worker", **settings)
+        until(lambda: len(self.live_workers()) > count, "the worker", child=child)
         return child
 
     def restart_redis(self) -> None:
         """As a crash does it: nothing is kept."""
-        self.redis_child.signal(9)
-        self.redis_child.wait(5)
-        self.redis_child = self.keep(self.redis.start())
+        self.kill(self.redis_child)
+        self.redis_child = self.redis.start(self)
 
-    def run(self, target: str, *arguments: str, **settings: str) -> Child:
+    def run_image(self, target: str, *arguments: str, **settings: str) -> Child:
         """A command of an image, with what docker-compose.yml gives it and nothing of this machine's environment."""
         image = self.image[target]
         environment = {"PATH": f"{image.bin}:{os.defpath}", "STT_REDIS_URL": self.redis.url, "PYTHONUNBUFFERED": "1"}
@@ -76,7 +78,7 @@ class Deployment:
             environment |= {"DATABASE_URL": self.postgres.url, "SECRET_KEY": self._secret_key}
         environment |= SETTINGS | settings | {"HOME": "/nonexistent", "PYTHONWARNINGS": "ignore:You're running"}
         command = ["env", "-C", str(image.app), *image.command(*arguments)]
-        return self.keep(Child(arguments[0], command, environment))
+        return self.run(arguments[0], command, environment)
 
     def live_workers(self) -> list[str]:
         """Those with a heartbeat."""
@@ -87,15 +89,6 @@ class Deployment:
         """A web process's own."""
         return requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
 
-    def close(self) -> None:
-        """Stop everything."""
-        stop(reversed(self.children), 8.0)
-
-    def keep(self, child: Child) -> Child:
-        """Have it stopped in the end."""
-        self.children.append(child)
-        return child
-
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
@@ -104,12 +97,11 @@ def deployment() -> Iterator[Deployment]:
         pytest.fail(f"apt-get install nginx postgresql redis-server prometheus openssl (missing: {', '.join(MISSING)})")
     directory = Path(tempfile.mkdtemp(prefix="stt-stack-"))  # not pytest's: PostgreSQL's user must reach it
     directory.chmod(0o755)
-    deployed = Deployment(directory)
     try:
-        deployed.start()
-        yield deployed
+        with Deployment(directory) as deployed:
+            deployed.start()
+            yield deployed
     finally:
-        deployed.close()
         shutil.rmtree(directory, ignore_errors=True)
 
 

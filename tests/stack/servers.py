@@ -16,8 +16,9 @@ import redis
 import requests
 import yaml
 
-from sttproject.supervisor import Child
-from tests.system.stack import free_port, until
+from harness.processes import Processes, free_port
+from harness.waiting import until
+from launcher.supervisor import Child
 
 ROOT = Path(__file__).parents[2]
 REDIS_ACL = "resetchannels &stt* &/0.celery* &/0.celery.pidbox ~stt* ~unacked* ~_kombu.binding* ~*celery.pidbox* "
@@ -53,7 +54,7 @@ class Redis:
         self._admin_password = secrets.token_urlsafe(12)
         self.admin_url = self.url.replace(f"stt:{self._password}", f"admin:{self._admin_password}")
 
-    def start(self) -> Child:
+    def start(self, processes: Processes) -> Child:
         """As docker-compose.yml does: the file, and secrets by stdin."""
         lines = [
             "bind 127.0.0.1", "port 0", f"tls-port {self._port}", "tls-auth-clients no",
@@ -64,8 +65,8 @@ class Redis:
             f"user admin on >{self._admin_password} ~* &* +@all",
         ]  # fmt: skip
         shipped = str(ROOT / "deploy" / "redis" / "valkey.conf")
-        child = Child("redis", ["redis-server", shipped, "-"], os.environ, stdin="\n".join([*lines, ""]))
-        until(self.client().ping, "Redis")
+        child = processes.run("redis", ["redis-server", shipped, "-"], os.environ, stdin="\n".join([*lines, ""]))
+        until(self.client().ping, "Redis", child=child)
         return child
 
     def client(self) -> redis.Redis:
@@ -88,7 +89,7 @@ class Postgres:
         options = f"sslmode=verify-full&sslrootcert={quote(str(certificate.path), safe='')}"
         self.url = f"postgres://stt:{self._password}@127.0.0.1:{self._port}/stt?{options}"
 
-    def start(self) -> Child:
+    def start(self, processes: Processes) -> Child:
         """Initialise, start, create user and database."""
         (programs,) = POSTGRES_BIN
         password = self._directory / "password"
@@ -97,12 +98,13 @@ class Postgres:
             for path in (self._directory, *self._directory.iterdir()):
                 shutil.chown(path, "postgres", "postgres")
         data = self._directory / "data"
-        initialise = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
+        where = [str(programs / "initdb"), "-D", str(data)]
+        initialise = [*where, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
         subprocess.run([*_as_postgres(), *initialise, "--no-sync"], check=True, capture_output=True)
         listen = ["-c", "listen_addresses=127.0.0.1", "-p", str(self._port), "-k", str(self._directory)]
         command = [*_as_postgres(), str(programs / "postgres"), "-D", str(data), *listen, *self._tls]
-        child = Child("postgres", command, os.environ)
-        until(lambda: self.psql("SELECT 1", "postgres"), "PostgreSQL")
+        child = processes.run("postgres", command, os.environ)
+        until(lambda: self.psql("SELECT 1", "postgres"), "PostgreSQL", child=child)
         self.psql(f"CREATE ROLE stt LOGIN PASSWORD '{self._password}'", "postgres")
         self.psql("CREATE DATABASE stt OWNER stt", "postgres")
         return child
@@ -129,7 +131,7 @@ class Nginx:
         self._certificate = certificate
         self.port = free_port()
 
-    def start(self, web_ports: list[int]) -> Child:
+    def start(self, processes: Processes, web_ports: list[int]) -> Child:
         """It listens when this returns."""
         shipped = ROOT / "deploy" / "nginx"
         shutil.copy(shipped / "nginx.conf", self._directory)
@@ -142,8 +144,12 @@ class Nginx:
         (self._directory / "upstream.conf").write_text(re.sub(r"server web:8000 .*", servers, upstream))
         prefix = ["nginx", "-p", f"{self._directory}/", "-c", str(self._directory / "nginx.conf")]
         subprocess.run([*prefix, "-t"], check=True, capture_output=True)
-        child = Child("nginx", [*prefix, "-g", "daemon off;"], os.environ)
-        until(lambda: requests.get(f"{self.url}/health/live", verify=self._certificate.path, timeout=2).ok, "nginx")
+        child = processes.run("nginx", [*prefix, "-g", "daemon off;"], os.environ)
+        until(
+            lambda: requests.get(f"{self.url}/health/live", verify=self._certificate.path, timeout=2).ok,
+            "nginx",
+            child=child,
+        )
         return child
 
     @property
@@ -160,7 +166,7 @@ class Prometheus:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
 
-    def start(self, web_ports: list[int]) -> Child:
+    def start(self, processes: Processes, web_ports: list[int]) -> Child:
         """It is ready when this returns."""
         shutil.copytree(ROOT / "deploy" / "prometheus", self._directory)
         path = self._directory / "prometheus.yml"
@@ -172,8 +178,8 @@ class Prometheus:
         path.write_text(yaml.safe_dump(configuration))
         where = [f"--storage.tsdb.path={self._directory / 'data'}", f"--web.listen-address=127.0.0.1:{self._port}"]
         command = ["prometheus", f"--config.file={path}", *where, "--log.level=warn"]
-        child = Child("prometheus", command, os.environ)
-        until(lambda: requests.get(f"{self.url}/-/ready", timeout=2).ok, "Prometheus")
+        child = processes.run("prometheus", command, os.environ)
+        until(lambda: requests.get(f"{self.url}/-/ready", timeout=2).ok, "Prometheus", child=child)
         return child
 
     def query(self, expression: str) -> list[dict[str, object]]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from harness.audio import noise, silence, speech
+from harness.talker import Talker
+from harness.waiting import until
 from tests.stack.conftest import Deployment
 from tests.stack.servers import Prometheus
 from tests.stack.test_round_trip import NO_VAD, final_of, ws_url
-from tests.system.stack import until
-from tests.system.talker import Talker, noise, silence, speech
 
 pytestmark = pytest.mark.stack
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "whisper-st
 def prometheus(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Scraping both web processes every second."""
     server = Prometheus(tmp_path_factory.mktemp("monitoring"))
-    child = deployment.keep(server.start(deployment.web_ports))
+    child = server.start(deployment, deployment.web_ports)
     yield server
     child.signal(15)
     child.wait(10)
@@ -50,8 +51,7 @@ async def test_the_service_s_figures_arrive(deployment: Deployment, prometheus: 
             await talker.until("error")
             await talker.start(config=NO_VAD)
             await final_of(talker, noise(0.6, seed))
-            await talker.say("end_session")
-            await talker.until("session_ended")
+            await talker.end()
     async with Talker(ws_url(deployment)) as talker:
         await talker.start()
         await talker.stream(speech("s13_pm_alex") + silence(1.0))

@@ -3,17 +3,19 @@
 import asyncio
 import re
 import signal
-import zlib
 from contextlib import AsyncExitStack
 
 import pytest
 import requests
 import websockets
 
+from harness.audio import noise, silence, speech
+from harness.echo import heard
+from harness.processes import free_port
+from harness.talker import Talker
+from harness.waiting import until
 from tests.stack.conftest import Deployment
-from tests.system.stack import free_port, until
-from tests.system.talker import Talker, noise, silence, speech
-from workers.model_store import resolve
+from workers.engines.model_store import resolve
 
 pytestmark = pytest.mark.stack
 SESSIONS = 8
@@ -23,11 +25,6 @@ NO_VAD = {"vad_enabled": False, "partial_results": True}
 def ws_url(deployment: Deployment) -> str:
     """Through nginx."""
     return deployment.nginx.url.replace("https", "wss") + "/ws/stt"
-
-
-def echo_of(pcm: bytes) -> str:
-    """What the echo engine answers to this audio."""
-    return f"{len(pcm) // 32} {zlib.crc32(pcm):08x}"
 
 
 async def final_of(talker: Talker, pcm: bytes) -> dict[str, object]:
@@ -54,11 +51,10 @@ async def test_sessions_are_spread_and_every_sample_arrives(deployment: Deployme
         answers = [await talker.start(config=NO_VAD) for talker in talkers]
         finals = await asyncio.gather(*(final_of(talker, clip) for talker, clip in zip(talkers, clips, strict=True)))
         for talker in talkers:
-            await talker.say("end_session")
-            await talker.until("session_ended")
+            await talker.end()
 
     assert {answer["type"] for answer in answers} == {"session_started"}
-    assert [final["text"] for final in finals] == [echo_of(clip) for clip in clips]
+    assert [final["text"] for final in finals] == [heard(clip) for clip in clips]
     for port in deployment.web_ports:
         assert by_label(deployment.metrics(port), "stt_sessions_total", "reason")["completed"] >= 2
     until(lambda: len(busy(deployment)) == 2, "both workers' share in their heartbeats")
@@ -108,7 +104,7 @@ def test_pages_pass_but_metrics_do_not(deployment: Deployment) -> None:
 
 def test_the_admin_takes_a_login_over_https(deployment: Deployment) -> None:
     """Django compares the form's origin with the scheme that the proxy tells."""
-    creating = deployment.run(
+    creating = deployment.run_image(
         "web", "python", "manage.py", "createsuperuser", "--noinput", "--username", "ops", "--email", "ops@example.org",
         DJANGO_SUPERUSER_PASSWORD="a-long-enough-one",
     )  # fmt: skip
@@ -125,8 +121,7 @@ def test_the_admin_takes_a_login_over_https(deployment: Deployment) -> None:
 
 async def test_a_dead_web_process_is_passed_over(deployment: Deployment) -> None:
     """nginx tries the next one; nobody who comes new notices."""
-    deployment.webs[0].signal(signal.SIGKILL)
-    deployment.webs[0].wait(5)
+    deployment.kill(deployment.webs[0])
     for _ in range(4):
         async with Talker(ws_url(deployment)) as talker:
             assert (await talker.start(config=NO_VAD))["type"] == "session_started"
@@ -145,7 +140,7 @@ async def test_a_worker_told_to_stop_finishes_and_ends_well(deployment: Deployme
         deployment.workers[0].signal(signal.SIGTERM)
         finals = await speaking
 
-    assert [final["text"] for final in finals] == [echo_of(clip) for clip in clips]
+    assert [final["text"] for final in finals] == [heard(clip) for clip in clips]
     assert deployment.workers[0].wait(20)
     assert deployment.workers[0].returncode == 0
     deployment.workers[0] = deployment.start_worker()
@@ -166,8 +161,8 @@ async def test_a_redis_that_forgets_costs_an_utterance_not_the_session(deploymen
         final = await final_of(talker, after)
 
     assert answer["segment_id"]
-    assert answer["type"] == "error" or answer["text"] == echo_of(noise(1.0, 7))
-    assert final["text"] == echo_of(after)
+    assert answer["type"] == "error" or answer["text"] == heard(noise(1.0, 7))
+    assert final["text"] == heard(after)
     assert final["segment_id"] != answer["segment_id"]
 
 
@@ -177,8 +172,8 @@ async def test_the_worker_s_requirements_transcribe(deployment: Deployment) -> N
     apart = {"STT_REDIS_URL": deployment.redis.admin_url.replace("/0?", "/1?")}
     apart |= {"STT_ENGINE": "whisper", "STT_WHISPER_MODEL": str(model), "STT_RESULT_TIMEOUT_S": "120"}
     port = free_port()
-    worker = deployment.run("worker", "worker", **apart)
-    web = deployment.run("web", "web", **apart, STT_HOST="127.0.0.1", STT_PORT=str(port))
+    worker = deployment.run_image("worker", "worker", **apart)
+    web = deployment.run_image("web", "web", **apart, STT_HOST="127.0.0.1", STT_PORT=str(port))
     ready = f"http://127.0.0.1:{port}/health/ready"
     until(lambda: requests.get(ready, timeout=2).ok, "the model")
     async with Talker(f"ws://127.0.0.1:{port}/ws/stt") as talker:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.system.stack import ECHO, Stack, until
-from tests.system.talker import Talker, noise
-from transcription.core.cluster import LEASE_TTL_S
+from harness.audio import noise
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import until
+from transcription.core.contract.keyspace import LEASE_TTL_S
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,7 @@ async def test_the_limit_of_sessions_holds_across_processes(small: Stack) -> Non
     answers = await asyncio.gather(*(talker.start() for talker in talkers))
     started = [talker for talker, answer in zip(talkers, answers, strict=True) if answer["type"] == "session_started"]
     refused = [answer for answer in answers if answer["type"] == "error"]
-    await started[0].say("end_session")
-    await started[0].until("session_ended")
+    await started[0].end()
     async with Talker(small.ws_url) as late:
         answer = await late.start()
     for talker in talkers:
@@ -76,8 +77,7 @@ async def refused_behind(small: Stack, jobs: int, after_s: float) -> tuple[dict[
             await busy.say("flush")
         await asyncio.sleep(after_s)
         refused = await late.start()
-        await busy.say("end_session")
-        await busy.until("session_ended")
+        await busy.end()
     return refused, busy
 
 
@@ -128,7 +128,7 @@ async def test_a_dead_process_loses_its_places(small: Stack) -> None:
 
 async def test_a_worker_that_is_gone_is_noticed(small: Stack) -> None:
     """Within two seconds, without anybody being told."""
-    small.kill(next(child for child in small.children if child.name == "worker"))
+    small.kill(small.running("worker")[0])
     until(lambda: requests.get(f"{small.http_url}/health/ready", timeout=5).status_code == 503, "readiness to go", 2.1)
     status = requests.get(f"{small.http_url}/health/status", timeout=5).json()
 

@@ -15,8 +15,10 @@ import pytest
 import requests
 import websockets
 
-from tests.system.stack import ECHO, Stack, until
-from tests.system.talker import Talker, noise, silence
+from harness.audio import noise, silence
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import until
 
 HANDSHAKES = 1_000
 AT_ONCE = 16
@@ -28,10 +30,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = {"STT_AUTH": "required", "STT_AUTH_QUERY_TOKEN": "true", "STT_STATUS_TOKEN": "status-token"}
     settings |= {"STT_ALLOWED_ORIGINS": "https://app.example.com", "ALLOWED_HOSTS": "127.0.0.1"}
     with Stack(tmp_path_factory.mktemp("guarded"), ECHO | settings) as stack:
-        stack.start_worker()
-        stack.start_web()
-        stack.start_web()
-        yield stack
+        yield stack.start(webs=2)
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +166,7 @@ async def test_a_revoked_key_ends_its_session_on_another_process_and_keeps_what_
         ended = await talker.until("session_ended")
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await talker.ws.recv()
-        await spared.say("end_session")
-        assert (await spared.until("session_ended"))["reason"] == "completed"
+        assert (await spared.end())["reason"] == "completed"
 
     assert refused == [401, 401]
     assert error["code"] == "UNAUTHORIZED"
@@ -215,8 +213,7 @@ async def test_sessions_of_a_key_are_counted_on_all_processes(guarded: Stack) ->
     async with Talker(guarded.ws_url, token) as one, Talker(guarded.ws_urls[1], token) as two:
         await one.start()
         refused = await two.start()
-        await one.say("end_session")
-        await one.until("session_ended")
+        await one.end()
         started = await two.start()
 
     assert refused["code"] == "MAX_SESSIONS_REACHED"
@@ -228,8 +225,7 @@ async def test_a_session_is_recorded_with_its_key_and_the_name_outlives_it(guard
     token = guarded.manage("createapikey", "remembered")
     async with Talker(guarded.ws_url, token) as talker:
         await talker.start(session_id="keyed")
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     query = """SELECT s.api_key_name, k.prefix, k.last_used, k.digest FROM transcription_session s
                LEFT JOIN transcription_apikey k ON k.id = s.api_key_id
                WHERE s.session_id = 'keyed' AND s.reason != ''"""
@@ -274,16 +270,14 @@ def test_a_key_cannot_be_made_with_limits_that_mean_nothing(guarded: Stack) -> N
 
 async def test_no_key_reaches_the_output_of_a_process(guarded: Stack, key: str, capfd: pytest.CaptureFixture) -> None:
     """Access log on, DEBUG log on: keys in headers, subprotocols, URLs of sockets and, by mistake, of pages."""
-    web = guarded.start_web("--access-log", "-", "-v", "3", STT_LOG_LEVEL="DEBUG")
-    url = guarded.ws_urls[-1]
-    for token in (key, key[:-1] + "A"):
-        for way in range(3):
-            ending, options = carried(token, way)
-            await status(url + ending, **options)
-        requests.get(url.replace("ws://", "http://").replace("/ws/stt", "/nowhere"), params={"token": token}, timeout=5)
-    until(lambda: "nowhere?token=***" in capture(capfd), "the access log")
-    guarded.kill(web)
-    guarded.ports.pop()
+    with guarded.another_web("--access-log", "-", "-v", "3", STT_LOG_LEVEL="DEBUG") as (_, url):
+        nowhere = url.replace("ws://", "http://").replace("/ws/stt", "/nowhere")
+        for token in (key, key[:-1] + "A"):
+            for way in range(3):
+                ending, options = carried(token, way)
+                await status(url + ending, **options)
+            requests.get(nowhere, params={"token": token}, timeout=5)
+        until(lambda: "nowhere?token=***" in capture(capfd) and "WSREJECT" in capture(capfd), "the access log")
     printed = capture(capfd)
 
     assert "WSREJECT" in printed

@@ -11,8 +11,11 @@ import pytest
 import requests
 import websockets
 
-from tests.system.stack import ROOT, Stack, until
-from tests.system.talker import Talker, noise, silence, speech
+from harness.audio import noise, silence, speech
+from harness.processes import ROOT
+from harness.stack import Stack
+from harness.talker import Talker
+from harness.waiting import until
 
 LOGIN = "/admin/login/"
 SESSIONS = "/admin/transcription/session/"
@@ -87,8 +90,7 @@ async def test_a_segment_is_recorded_with_its_stages_and_partials(staff: Stack) 
         await talker.start(session_id="traced")
         await talker.stream(speech("s13_pm_alex") + silence(0.6))
         await talker.say("nonsense")
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     query = """
         SELECT g.latency_ms, g.latency, g.partials, g.speech_end_ms, g.start_ms, g.duration_ms,
                s.worst_final_ms, s.events

@@ -9,9 +9,11 @@ import pytest
 import requests
 import websockets
 
-from sttproject.supervisor import Child
-from tests.system.stack import ECHO, Stack, until
-from tests.system.talker import Talker, noise
+from harness.audio import noise
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import until
+from launcher.supervisor import Child
 
 FOREVER = "600"
 
@@ -53,8 +55,7 @@ async def test_a_session_finishes_and_nobody_gets_in(stack: Stack) -> None:
         with pytest.raises(websockets.InvalidStatus) as no_handshake:
             await websockets.connect(ws_url)
         await talker.stream(noise(0.5))
-        await talker.say("end_session")
-        ended = await talker.until("session_ended")
+        ended = await talker.end()
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await waiting.until("nothing more")
 
@@ -114,16 +115,13 @@ async def test_a_second_signal_skips_the_wait(stack: Stack) -> None:
 async def test_what_a_gone_client_said_is_still_waited_for(stack: Stack) -> None:
     """The session outlives its socket, and the process its session."""
     web, ws_url, http_url = start(stack, FOREVER)
-    worker = stack.children[2]
-    worker.signal(signal.SIGSTOP)
-    try:
+    (worker,) = stack.running("worker")
+    with stack.frozen(worker):
         async with Talker(ws_url) as talker:
             await talker.start(session_id="gone", config={"vad_enabled": False})
             await talker.stream(noise(0.5))
         await told_to_stop(web, http_url)
         assert not await asyncio.to_thread(web.wait, 1)
-    finally:
-        worker.signal(signal.SIGCONT)
 
     assert await asyncio.to_thread(web.wait, 30)
     assert web.returncode == 0
@@ -136,7 +134,7 @@ async def test_connections_that_come_and_go_do_not_disturb_the_end(stack: Stack)
     half.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
     talkers = [await Talker(ws_url).__aenter__() for _ in range(10)]
     for talker in talkers[:5]:
-        talker.ws.transport.abort()
+        talker.vanish()
     web.signal(signal.SIGTERM)
     for talker in talkers[5:]:
         with pytest.raises(websockets.ConnectionClosed) as closed:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.stack import ROOT, Stack
-from tests.system.talker import speech
+from harness.audio import speech
+from harness.processes import ROOT
+from harness.stack import Stack
 
 pytestmark = pytest.mark.model
 

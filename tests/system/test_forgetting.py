@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sttproject.supervisor import Child
-from tests.system.stack import ECHO, ROOT, Stack, until
-from tests.system.talker import Talker, noise
+from harness.audio import noise
+from harness.processes import ROOT
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import until
+from launcher.supervisor import Child
 
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
 
@@ -23,9 +26,7 @@ def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         tmp_path_factory.mktemp("forgetful"),
         ECHO | {"STT_STORE_TRANSCRIPTS": "false", "STT_RETENTION_DAYS": "30"},
     ) as stack:
-        stack.start_worker()
-        stack.start_web()
-        yield stack
+        yield stack.start()
 
 
 def sql(stack: Stack, *statements: str) -> list[tuple]:
@@ -72,8 +73,7 @@ async def test_without_transcripts_records_hold_times_and_no_word(empty: Stack) 
     async with Talker(empty.ws_url) as talker:
         await talker.start(session_id="discreet", config={"vad_enabled": False})
         await talker.stream(noise(1.0), pace=0)
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     (final,) = talker.of("final_transcript")
     until(lambda: sql(empty, "SELECT 1 FROM transcription_session WHERE reason = 'completed'"), "the record")
     columns = [name for _, name, *_ in sql(empty, "PRAGMA table_info(transcription_segment)")]
@@ -148,6 +148,7 @@ async def test_erase_leaves_nothing_of_a_session(empty: Stack) -> None:
     empty.redis.set("stt:audio:gone:seg-0001", b"voice")
     empty.redis.set("stt:result:gone:seg-0001:f1", b"text")
     empty.redis.set("stt:audio:kept:seg-0001", b"voice")
+    empty.redis.sadd("stt:index:gone", "seg-0001", "seg-0001:f1")
     said = empty.manage("erase", "call-gone")
     sql(empty, "PRAGMA wal_checkpoint(TRUNCATE)")
 

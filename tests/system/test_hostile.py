@@ -17,8 +17,10 @@ import pytest
 import requests
 import websockets
 
-from tests.system.stack import ECHO, PATIENCE_S, Stack, until
-from tests.system.talker import Talker, silence, speech
+from harness.audio import silence, speech
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import PATIENCE_S, until
 
 GROWTH_MB = 48
 MAX_CONNECTIONS = 20
@@ -100,7 +102,7 @@ def metric(url: str, name: str) -> float:
     return float(re.search(rf"^{re.escape(name)} (\S+)$", requests.get(f"{url}/metrics", timeout=5).text, re.M)[1])
 
 
-def live(stack: Stack) -> list[bytes]:
+def live(stack: Stack) -> list[bytes | str]:
     return stack.redis.keys("stt:session:*")
 
 
@@ -157,8 +159,7 @@ async def transcribe(url: str) -> Talker:
     async with Talker(url) as talker:
         await talker.start()
         await talker.stream(silence(0.3) + speech("s13_pm_alex") + silence(0.6), pace=0.5)
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
         return talker
 
 
@@ -188,15 +189,15 @@ async def test_a_client_that_does_not_read_is_closed(stack: Stack) -> None:
     """1013 with a reason, counted; its session ends as on a disconnect."""
     narrow = socket.create_connection(("127.0.0.1", stack.ports[0]))
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    refused = json.dumps({"type": "flush", "x" * 60_000: 1})  # the error repeats the name
+    asked = json.dumps({"type": "flush", "flush_id": "x" * 128})  # answered at once, by an empty final of half a kB
     before = metric(stack.http_url, "stt_slow_readers_total")
     slow = await websockets.connect(stack.ws_url, sock=narrow, compression=None, max_queue=1, close_timeout=1)
     with Watch(web(stack)) as watch:
         await slow.send('{"type": "start_session", "session_id": "slow"}')
         with contextlib.suppress(websockets.ConnectionClosed):
-            for _ in range(20):
-                for _ in range(50):
-                    await slow.send(refused)
+            for _ in range(40):
+                for _ in range(250):
+                    await slow.send(asked)
                 if await asyncio.to_thread(metric, stack.http_url, "stt_slow_readers_total") > before:
                     break
         with pytest.raises(websockets.ConnectionClosed) as closed:
@@ -278,7 +279,7 @@ async def test_sessions_started_and_dropped_leave_nothing(stack: Stack) -> None:
             async with Talker(stack.ws_url) as talker:
                 await talker.start()
                 await talker.stream(speech("s13_pm_alex")[:6400], pace=0)
-                talker.ws.transport.abort()
+                talker.vanish()
         await nobody_is_left(stack)
 
     await drop(20)

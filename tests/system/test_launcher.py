@@ -1,80 +1,44 @@
 """`python manage.py stt`, as a newcomer runs it."""
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.system.stack import ECHO, ROOT, free_port
-from tests.system.talker import Talker, noise
+from harness.audio import noise
+from harness.launched import Launched
+from harness.processes import ROOT, bare_environment, free_port
+from harness.stack import ECHO
+from harness.talker import Talker
 
-STARTS_WITHIN_S = 90
-
-
-class Launched:
-    """A running launcher with what it has printed."""
-
-    def __init__(self, directory: Path, **settings: str) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("STT_", "DATABASE"))}
-        self.port = free_port()
-        defaults = {"STT_PORT": str(self.port), "STT_HOST": "127.0.0.1", "DATABASE_URL": f"sqlite:///{directory}/db"}
-        self.env = clean | defaults | settings
-        self._output = directory / "output"
-        with self._output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "stt"],
-                cwd=ROOT,
-                env=self.env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def until(self, text: str) -> None:
-        deadline = time.monotonic() + STARTS_WITHIN_S
-        while text not in self.output():
-            assert self.process.poll() is None, self.output()
-            assert time.monotonic() < deadline, self.output()
-            time.sleep(0.1)
-
-    def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def ended(self) -> int:
-        """The exit code, of a launcher that is to give up or stop by itself."""
-        return self.process.wait(STARTS_WITHIN_S)
+Launch = Callable[..., Launched]
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[object]:
-    launched = []
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts it with nothing but the settings given."""
+    with ExitStack() as running:
+        yield lambda **settings: running.enter_context(Launched(tmp_path, bare_environment(), **settings))
 
-    def start(**settings: str) -> Launched:
-        launched.append(Launched(tmp_path, **settings))
-        return launched[-1]
 
-    yield start
-    for one in launched:
-        for process in (*one.children(), one.process) if one.process.poll() is None else ():
-            process.kill()
-        one.process.wait()
+def printed(service: Launched, text: str) -> None:
+    """Wait until it has said so."""
+    service.until(lambda: text in service.output())
 
 
 @pytest.mark.model
-def test_on_a_bare_machine_it_says_what_it_runs(launch) -> None:
+def test_on_a_bare_machine_it_says_what_it_runs(launch: Launch) -> None:
     """No setting, no CUDA: the embedded profile, said so in the ready block; Ctrl-C leaves no process, within 5 s."""
     service = launch()
-    service.until("Whisper STT is ready")
+    printed(service, "Whisper STT is ready")
     children = service.children()
     began = time.monotonic()
     service.process.send_signal(signal.SIGINT)
@@ -85,18 +49,18 @@ def test_on_a_bare_machine_it_says_what_it_runs(launch) -> None:
     for said in (
         "embedded profile",
         "base, cpu, int8",
-        f"http://127.0.0.1:{service.port}/ ",
-        f"ws://127.0.0.1:{service.port}/ws/stt",
+        service.ws_url,
+        service.ws_url.replace("ws:", "http:").replace("ws/stt", " "),
         "Ctrl-C",
     ):
         assert said in service.output()
 
 
-async def test_it_serves_sessions(launch) -> None:
+async def test_it_serves_sessions(launch: Launch) -> None:
     """A session through the launched service; SIGTERM ends it as Ctrl-C does."""
     service = launch(**ECHO)
-    service.until("Whisper STT is ready")
-    async with Talker(f"ws://127.0.0.1:{service.port}/ws/stt") as talker:
+    printed(service, "Whisper STT is ready")
+    async with Talker(service.ws_url) as talker:
         await talker.start(config={"vad_enabled": False})
         await talker.stream(noise(0.5))
         await talker.say("end_session")
@@ -107,10 +71,12 @@ async def test_it_serves_sessions(launch) -> None:
     assert service.ended() == 0
 
 
-def test_it_says_how_to_make_the_first_admin_until_there_is_one_and_keys_where_needed(launch) -> None:
+def test_it_says_how_to_make_the_first_admin_until_there_is_one_and_keys_where_needed(
+    launch: Launch,
+) -> None:
     """The command that the ready block names is the one that works."""
     service = launch(**ECHO)
-    service.until("Ctrl-C")
+    printed(service, "Ctrl-C")
     first = service.output()
     service.process.terminate()
     service.ended()
@@ -119,7 +85,7 @@ def test_it_says_how_to_make_the_first_admin_until_there_is_one_and_keys_where_n
     password = {"DJANGO_SUPERUSER_PASSWORD": "a long password"}
     subprocess.run([*command.split(), *options], env=service.env | password, cwd=ROOT, check=True, capture_output=True)
     service = launch(STT_AUTH="required", **ECHO)
-    service.until("Ctrl-C")
+    printed(service, "Ctrl-C")
 
     assert "createsuperuser" not in service.output()
     assert "createapikey" not in first, "keys are spoken of where they are needed"
@@ -127,10 +93,10 @@ def test_it_says_how_to_make_the_first_admin_until_there_is_one_and_keys_where_n
 
 
 @pytest.mark.parametrize("name", ["celery", "daphne", "valkey"])
-def test_a_child_that_dies_stops_the_rest(launch, name: str) -> None:
-    """It is named with its last lines, and the exit code is not 0."""
+def test_a_child_that_dies_stops_the_rest(launch: Launch, name: str) -> None:
+    """It is named, and the exit code is not 0."""
     service = launch(**ECHO)
-    service.until("Whisper STT is ready")
+    printed(service, "Whisper STT is ready")
     children = service.children()
     victim = next(child for child in children if name in " ".join(child.cmdline()))
     victim.kill()
@@ -140,7 +106,7 @@ def test_a_child_that_dies_stops_the_rest(launch, name: str) -> None:
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def test_a_taken_port_is_one_sentence(launch) -> None:
+def test_a_taken_port_is_one_sentence(launch: Launch) -> None:
     """It names the port and the way out."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         service = launch(STT_PORT=str(taken.getsockname()[1]), **ECHO)
@@ -150,7 +116,7 @@ def test_a_taken_port_is_one_sentence(launch) -> None:
     assert "Traceback" not in service.output()
 
 
-def test_an_unreachable_redis_is_one_sentence(launch) -> None:
+def test_an_unreachable_redis_is_one_sentence(launch: Launch) -> None:
     """It names the variable."""
     service = launch(STT_REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}/0", **ECHO)
 
@@ -160,16 +126,96 @@ def test_an_unreachable_redis_is_one_sentence(launch) -> None:
     assert "hunter2" not in service.output()
 
 
-def test_an_unknown_model_is_one_sentence(launch) -> None:
-    """The worker's reason reaches the terminal, with the names there are."""
-    service = launch(STT_WHISPER_MODEL="enormous")
+def test_an_unknown_model_is_one_sentence(launch: Launch) -> None:
+    """Said once, before anything is started, with the names there are and the one that was probably meant."""
+    service = launch(STT_WHISPER_MODEL="large-v4")
 
     assert service.ended() == 1
-    assert "STT_WHISPER_MODEL=enormous is not a model: expected one of" in service.output()
+    said = "STT_WHISPER_MODEL=large-v4 is not a model (did you mean large-v3?): expected one of"
+    assert service.output().count(said) == 1
+    assert "Starting" not in service.output()
     assert "Traceback" not in service.output()
 
 
-def test_all_bad_settings_are_named_at_once(launch) -> None:
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"DATABASE_URL": "sqlite:////proc/nowhere/db.sqlite3"}, "there is no directory /proc/nowhere"),
+        ({"DATABASE_URL": "sqlite:////proc/db.sqlite3"}, "let this user write to /proc"),
+        ({"DATABASE_URL": "postgres://me:hunter2@127.0.0.1:9/stt"}, "start it, or correct the URL"),
+        ({"STT_DEVICE": "cuda", "STT_WHISPER_MODEL": "large-v3-turbo"}, "CTranslate2 finds no CUDA device"),
+        ({"STT_COMPUTE_TYPE": "float16"}, "STT_COMPUTE_TYPE=float16 is nothing that this cpu computes in"),
+    ],
+)
+def test_what_cannot_run_is_one_sentence_before_anything_is_started(
+    launch: Launch, settings: dict[str, str], said: str
+) -> None:
+    """No traceback, no download, no secret."""
+    service = launch(**settings)
+
+    assert service.ended() == 1
+    assert service.output().count(said) == 1
+    assert "Starting" not in service.output()
+    for unwanted in ("Traceback", "hunter2", "Downloading"):
+        assert unwanted not in service.output()
+
+
+def dry_run(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """What `manage.py stt --dry-run` says."""
+    own = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", "STT_PORT": str(free_port())}
+    environ = bare_environment() | own | settings
+    command = [sys.executable, "manage.py", "stt", "--dry-run"]
+    return subprocess.run(command, env=environ, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_a_dry_run_checks_everything_and_starts_nothing(tmp_path: Path) -> None:
+    """It tells what would be downloaded, and leaves nothing."""
+    done = dry_run(tmp_path, STT_WHISPER_MODEL="small", HF_HUB_CACHE=str(tmp_path / "hub"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "Settings", "Port", "Redis", "Database", "Device", "Model", "Whisper",
+    ]  # fmt: skip
+    assert "to be downloaded from the Hugging Face hub, about 485 MB" in done.stdout
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_dry_run_names_all_that_is_wrong(tmp_path: Path) -> None:
+    """Not the first fault alone."""
+    done = dry_run(tmp_path, STT_DEVICE="cuda", STT_WHISPER_MODEL="enormous", DATABASE_URL="sqlite:////proc/x/y")
+
+    assert done.returncode == 1
+    assert [line.split()[0] for line in done.stdout.splitlines() if " NO: " in line] == ["Database", "Device", "Model"]
+
+
+def test_who_may_use_it_is_said_where_anybody_may(launch: Launch) -> None:
+    """In one line, with the settings that close it; its secret is made once and kept, for its owner's eyes."""
+    service = launch(STT_HOST="0.0.0.0", **ECHO)
+    printed(service, "Ctrl-C")
+    first = service.output()
+    service.process.terminate()
+    service.ended()
+    secret = Path(service.env["DATABASE_URL"].removeprefix("sqlite:///")).with_name("secret-key")
+    kept = secret.read_text()
+    service = launch(**ECHO)
+    printed(service, "Ctrl-C")
+    service.process.terminate()
+    service.ended()
+
+    (line,) = [line for line in first.splitlines() if line.split()[:1] == ["Open"]]
+    assert "STT_HOST=127.0.0.1" in line
+    assert "STT_AUTH=required" in line
+    assert "Made a SECRET_KEY" in first
+    assert "Open  " not in service.output()
+    assert "SECRET_KEY" not in service.output()
+    assert secret.read_text() == kept
+    assert len(kept.strip()) > 60
+    assert secret.stat().st_mode & 0o777 == 0o600
+    for unwanted in ("Reading config from stdin", "Warm shutdown"):
+        assert unwanted not in first + service.output()
+
+
+def test_all_bad_settings_are_named_at_once(launch: Launch) -> None:
     """Variable, value and what is allowed."""
     service = launch(STT_PORT="eighty", STT_VAD_THRESHOLD="2", STT_LANGUAGE="klingon")
 
@@ -179,9 +225,9 @@ def test_all_bad_settings_are_named_at_once(launch) -> None:
     assert "Traceback" not in service.output()
 
 
-def test_an_english_model_for_portuguese_is_warned_of(launch) -> None:
+def test_an_english_model_for_portuguese_is_warned_of(launch: Launch) -> None:
     """Loudly, with the model to take, before it is even loaded."""
     service = launch(STT_WHISPER_MODEL="distil-large-v3")
-    service.until("large-v3-turbo")
+    printed(service, "large-v3-turbo")
 
-    assert "knows English only" in service.output()
+    assert service.output().count("knows English only") == 1

@@ -10,13 +10,14 @@ import redis.asyncio
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from sttproject.supervisor import Child
-from tests.system.stack import ECHO, Stack, until
-from tests.system.talker import Talker, noise
-from transcription.capacity import Capacity
-from transcription.core.admission import Admitted, Holder, Refusal
-from transcription.core.cluster import READ_S
+from harness.audio import noise
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import until
+from transcription.cluster.capacity import Capacity
+from transcription.core.capacity.admission import Admitted, Principal, Refusal
 from transcription.core.config import Limits
+from transcription.core.contract.heartbeat import READ_S
 
 STREAM = {"vad_enabled": False, "partial_results": False}
 SOON_S = 2.1
@@ -29,12 +30,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two web processes and one worker."""
     settings = ECHO | {"STT_ECHO_DECODE_MS": "200", "STT_LANES": "1", "STT_MAX_SESSIONS": str(PLACES)}
     settings |= {"STT_MAX_QUEUE_DEPTH": "1000", "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "3000"}
-    settings |= {"STT_MAX_FINAL_WAIT_S": "8", "STT_WORKER_THREADS": "4"}
+    settings |= {"STT_MAX_FINAL_WAIT_S": "8", "STT_WORKER_THREADS": "4", "STT_MAX_PENDING_FINALS": "1000"}
     with Stack(tmp_path_factory.mktemp("load"), settings) as stack:
-        stack.start_worker()
-        stack.start_web()
-        stack.start_web()
-        yield stack
+        yield stack.start(webs=2)
 
 
 def status(stack: Stack, web: int = 0) -> dict[str, Any]:
@@ -55,6 +53,18 @@ async def final(talker: Talker, seed: int) -> None:
     """Ask for one final."""
     await talker.ws.send(noise(0.05, seed))
     await talker.say("flush")
+
+
+async def test_a_caller_who_comes_right_back_finds_the_door_open(stack: Stack) -> None:
+    """What its own last session asked for keeps nobody out: there is nobody else."""
+    at_rest(stack)
+    for number in range(4):
+        async with Talker(stack.ws_url) as talker:
+            assert (await talker.start(session_id=f"alone-{number}", config=STREAM))["type"] == "session_started"
+            for seed in range(12):
+                await final(talker, seed)
+            await talker.say("end_session")
+            await talker.until("session_ended")
 
 
 async def test_two_processes_race_a_thousand_times_for_the_last_place(stack: Stack) -> None:
@@ -181,8 +191,7 @@ async def test_sessions_are_told_of_each_step_down_and_back(stack: Stack) -> Non
         shown = await asyncio.to_thread(status, stack)
         while told[-1]["step"]:
             told.append(await idle.until("status"))
-        await busy.say("end_session")
-        await busy.until("session_ended")
+        await busy.end()
         again = await late.start()
     steps = [message["step"] for message in told]
 
@@ -202,7 +211,7 @@ async def test_a_key_s_sessions_are_counted_across_processes(stack: Stack) -> No
     """Its limit refuses its own sessions alone; a place given back is free at once."""
     at_rest(stack)
     limits = Limits(max_sessions=100, max_estimated_server_total_ms=100_000)
-    mine, other = Holder("k1", "mine", 2), Holder("k2", "other", None)
+    mine, other = Principal("k1", "mine", 2), Principal("k2", "other", None)
     clients = [redis.asyncio.Redis.from_url(stack.redis_url) for _ in range(2)]
     one, two = (Capacity(client, limits) for client in clients)
     answers = await asyncio.gather(*(web.admit(f"k-{i}", f"uid-{i}", mine) for i, web in enumerate([one, two] * 10)))
@@ -261,8 +270,7 @@ async def test_a_final_that_waits_too_long_is_told_and_recorded(stack: Stack) ->
         await talker.start(session_id="waits", config=STREAM)
         for seed in range(60):
             await final(talker, seed)
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     answered = {message["segment_id"] for message in talker.of("final_transcript")}
     lost = {message["segment_id"]: message["code"] for message in talker.of("error")}
     with sqlite3.connect(stack.database) as database:
@@ -282,8 +290,8 @@ async def test_a_final_that_waits_too_long_is_told_and_recorded(stack: Stack) ->
 async def test_a_worker_that_leaves_by_itself_is_gone_at_once(stack: Stack) -> None:
     """SIGTERM: without any worker nobody gets in, and the page says so."""
     at_rest(stack)
-    worker: Child = next(child for child in stack.children if child.name == "worker" and child.returncode is None)
-    worker.signal(15)
+    (worker,) = stack.running("worker")
+    stack.terminate(worker)
     until(lambda: status(stack)["status"] == "not_ready", "readiness to go", SOON_S)
     async with Talker(stack.ws_url) as talker:
         refused = await talker.start()

@@ -11,8 +11,9 @@ import pytest
 import requests
 import yaml
 
-from tests.system.stack import ECHO, ROOT, Stack
-from tests.system.talker import Talker
+from harness.processes import ROOT
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
 
 PASSWORD = "operator's password"
 
@@ -65,7 +66,7 @@ class Browser(requests.Session):
 
     def submit(self, path: str, **form: str) -> requests.Response:
         self.page(path)
-        form["csrfmiddlewaretoken"] = self.cookies["csrftoken"]
+        form["csrfmiddlewaretoken"] = self.cookies["csrftoken"] or ""
         return self.post(self._url + path, data=form, timeout=10, allow_redirects=False)
 
     def login(self, name: str, password: str) -> int:

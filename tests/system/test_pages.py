@@ -7,8 +7,11 @@ import sys
 import pytest
 import requests
 
-from tests.system.stack import ROOT, Stack, until
-from tests.system.talker import Talker, noise, silence, speech
+from harness.audio import noise, silence, speech
+from harness.processes import ROOT
+from harness.stack import Stack
+from harness.talker import Talker
+from harness.waiting import until
 
 
 def get(stack: Stack, path: str) -> requests.Response:
@@ -49,6 +52,7 @@ def test_status_has_exactly_the_contract_s_shape(echo_stack: Stack) -> None:
         },
         "sessions": {"active": int, "max": int},
         "capacity": {"estimated_max_concurrent": int, "current_load_percent": float, "step": int},
+        "workers": {"ready": int, "gave_up": list},
     }
 
     assert {key: {k: type(v) for k, v in value.items()} if isinstance(value, dict) else type(value)
@@ -62,8 +66,7 @@ async def test_metrics_tell_of_a_session_web_and_worker(echo_stack: Stack) -> No
         await talker.stream(noise(1.0))
         during = get(echo_stack, "/metrics").text
         await talker.say("nonsense")
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     until(lambda: 'stt_worker_jobs_total{kind="final",outcome="done"' in get(echo_stack, "/metrics").text, "the worker")
     after = get(echo_stack, "/metrics").text
 
@@ -81,8 +84,7 @@ async def test_a_session_is_recorded_with_its_segments(echo_stack: Stack) -> Non
     async with Talker(echo_stack.ws_url) as talker:
         await talker.start(session_id="recorded")
         await talker.stream(speech("s13_pm_alex") + silence(0.5), pace=0.3)
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     (final,) = talker.of("final_transcript")
     query = "SELECT id, reason, total_segments, language FROM transcription_session WHERE session_id = ?"
     until(lambda: rows(echo_stack, query, "recorded")[0][1], "the record")
@@ -98,7 +100,7 @@ async def test_what_a_vanished_client_said_is_recorded(echo_stack: Stack) -> Non
     async with Talker(echo_stack.ws_url) as talker:
         await talker.start(session_id="vanished", config={"vad_enabled": False})
         await talker.stream(noise(1.0))
-        talker.ws.transport.abort()
+        talker.vanish()
     query = """SELECT reason, duration_ms FROM transcription_session s
                JOIN transcription_segment g ON g.session_id = s.id WHERE s.session_id = ? AND reason != ''"""
     until(lambda: rows(echo_stack, query, "vanished"), "the record", 10)

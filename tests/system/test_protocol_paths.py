@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 import websockets
 
-from tests.system.stack import Stack, until
-from tests.system.talker import Talker, noise, silence, speech
-from workers.echo import echo
-
-
-def heard(pcm: bytes) -> str:
-    """What the echo engine says of these samples."""
-    return echo(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0)
+from harness.audio import noise, silence, speech
+from harness.echo import heard
+from harness.stack import Stack
+from harness.talker import Talker
+from harness.waiting import until
 
 
 async def test_an_utterance_from_start_to_end(echo_stack: Stack) -> None:
@@ -22,8 +19,7 @@ async def test_an_utterance_from_start_to_end(echo_stack: Stack) -> None:
         assert await talker.start(session_id="whole") == {"type": "session_started", "session_id": "whole"}
         await talker.stream(silence(0.3) + speech("s13_pm_alex") + silence(0.6))
         final = await talker.until("final_transcript")
-        await talker.say("end_session")
-        ended = await talker.until("session_ended")
+        ended = await talker.end()
         with pytest.raises(websockets.ConnectionClosedOK):
             await talker.next()
 
@@ -74,8 +70,7 @@ async def test_long_speech_is_cut_without_losing_a_sample(echo_stack: Stack) -> 
     async with Talker(echo_stack.ws_url) as talker:
         await talker.start(config={"vad_enabled": False, "partial_results": False})
         await talker.stream(pcm, pace=0.05)
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     finals = talker.of("final_transcript")
 
     assert len(finals) >= 2
@@ -94,8 +89,7 @@ async def test_other_sample_rates_are_resampled(echo_stack: Stack, rate: int) ->
         await talker.start(config={"sample_rate": rate, "vad_enabled": False})
         for i in range(0, len(pcm), 4000):
             await talker.ws.send(pcm[i : i + 4000])
-        await talker.say("end_session")
-        ended = await talker.until("session_ended")
+        ended = await talker.end()
     (final,) = talker.of("final_transcript")
 
     assert ended["total_audio_ms"] == pytest.approx(2000, abs=0.1)
@@ -110,8 +104,7 @@ async def test_named_flush_is_answered_with_speech_and_without(echo_stack: Stack
         await talker.stream(speech("s13_pm_alex")[: 32_000 * 2])
         await talker.say("flush", flush_id="spoken")
         await talker.say("flush", flush_id="again")
-        await talker.say("end_session")
-        ended = await talker.until("session_ended")
+        ended = await talker.end()
 
     finals = talker.of("final_transcript")
     assert [final.get("flush_id") for final in finals] == ["silent", "spoken", "again"]
@@ -130,8 +123,7 @@ async def test_flush_gives_the_final_at_once_and_the_session_goes_on(echo_stack:
             await talker.stream(clip[: 32 * 2000], pace=0.2)
             await talker.say("flush")
             await talker.until("final_transcript")
-        await talker.say("end_session")
-        ended = await talker.until("session_ended")
+        ended = await talker.end()
 
     assert ended["total_segments"] == 2
     assert talker.of("error") == []
@@ -177,20 +169,18 @@ async def test_bad_input_before_the_start_is_told_and_survived(
 
 
 async def test_bad_input_in_a_session_is_told_and_survived(echo_stack: Stack) -> None:
-    """Odd bytes, a long frame, a second start: errors; the audio around them is transcribed."""
+    """A second start, a long frame: errors; the audio around them is transcribed, a sample split over frames too."""
     pcm = noise(1.0)
     async with Talker(echo_stack.ws_url) as talker:
         await talker.start(session_id="survivor", config={"vad_enabled": False})
-        await talker.ws.send(pcm[:16_000])
-        await talker.ws.send(b"odd")
-        await talker.ws.send(bytes(131_074))
+        await talker.ws.send(pcm[:16_001])
         await talker.say("start_session", session_id="second")
-        await talker.ws.send(pcm[16_000:])
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.ws.send(pcm[16_001:])
+        await talker.ws.send(bytes(131_074))
+        await talker.end()
     (final,) = talker.of("final_transcript")
 
-    assert [error["code"] for error in talker.of("error")] == ["INVALID_MESSAGE", "INVALID_MESSAGE", "SESSION_EXISTS"]
+    assert [error["code"] for error in talker.of("error")] == ["SESSION_EXISTS", "INVALID_MESSAGE"]
     assert final["text"] == heard(pcm)
 
 
@@ -213,8 +203,7 @@ async def test_a_live_session_id_is_refused_on_every_web_process(echo_stack: Sta
         await one.start(session_id="taken")
         refused = await two.start(session_id="taken")
         other = await two.start(session_id="free")
-        await one.say("end_session")
-        await one.until("session_ended")
+        await one.end()
         async with Talker(second) as three:
             again = await three.start(session_id="taken")
 
@@ -258,6 +247,5 @@ async def test_an_ended_session_leaves_nothing_subscribed(echo_stack: Stack) -> 
             await talker.start(config={"vad_enabled": False})
             await talker.stream(noise(1.0))
         assert channels()
-        await waits.say("end_session")
-        await waits.until("session_ended")
+        await waits.end()
     await asyncio.to_thread(until, lambda: not channels(), "all channels to be left")

@@ -4,14 +4,15 @@ import asyncio
 import signal
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
-from sttproject.supervisor import Child
-from tests.system.stack import ECHO, Stack, until
-from tests.system.talker import Talker, noise
-from transcription.core import jobs
-from workers.echo import echo
+from harness.audio import noise
+from harness.echo import heard
+from harness.stack import ECHO, Stack
+from harness.talker import Talker
+from harness.waiting import off_the_loop, until
+from launcher.supervisor import Child
+from transcription.core.contract import keyspace
 
 SLOW = ECHO | {"STT_ECHO_DECODE_MS": "1000", "STT_LANES": "1", "STT_MAX_ESTIMATED_SERVER_TOTAL_MS": "15000"}
 POLLED_S = 2.0
@@ -22,24 +23,12 @@ POLLED_S = 2.0
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One web process and one worker that takes a second for a decode, with nobody else."""
     with Stack(tmp_path_factory.mktemp("recovery"), SLOW) as stack:
-        stack.start_worker()
-        stack.start_web()
-        yield stack
-
-
-def heard(pcm: bytes) -> str:
-    """What the echo engine says of these samples."""
-    return echo(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0)
-
-
-def redis_of(stack: Stack) -> Child:
-    """The stack's Valkey that runs."""
-    return next(child for child in stack.children if child.name == "redis" and child.returncode is None)
+        yield stack.start()
 
 
 def worker_of(stack: Stack) -> Child:
     """The stack's worker, the latest."""
-    return [child for child in stack.children if child.name == "worker"][-1]
+    return stack.running("worker")[-1]
 
 
 async def begin(talker: Talker, pcm: bytes) -> None:
@@ -52,8 +41,7 @@ async def begin(talker: Talker, pcm: bytes) -> None:
 
 async def finals(talker: Talker) -> list[str]:
     """The texts of all finals up to the end of the session."""
-    await talker.say("end_session")
-    await talker.until("session_ended")
+    await talker.end()
     assert talker.of("error") == []
     return [final["text"] for final in talker.of("final_transcript")]
 
@@ -78,7 +66,7 @@ async def test_a_final_lost_on_its_way_is_missed_though_others_wait(stack: Stack
     worker = worker_of(stack)
 
     def both_wait() -> bool:
-        return stack.redis.llen(jobs.QUEUE) == len(said)
+        return stack.redis.llen(keyspace.QUEUE) == len(said)
 
     async with Talker(stack.ws_url) as first, Talker(stack.ws_url) as second:
         for talker in (first, second):
@@ -90,7 +78,7 @@ async def test_a_final_lost_on_its_way_is_missed_though_others_wait(stack: Stack
             await talker.say("flush")
         await asyncio.to_thread(until, both_wait, "two finals in the queue")
 
-        stack.redis.rpop(jobs.QUEUE)
+        stack.redis.rpop(keyspace.QUEUE)
         await asyncio.to_thread(until, both_wait, "the lost final in the queue again")
 
         worker.signal(signal.SIGKILL)
@@ -104,8 +92,8 @@ async def test_redis_comes_back_empty_in_the_middle_of_an_utterance(stack: Stack
     async with Talker(stack.ws_url) as talker:
         await talker.start(config={"vad_enabled": False})
         await talker.stream(first)
-        await asyncio.to_thread(stack.kill, redis_of(stack))
-        await asyncio.to_thread(stack.start_redis)
+        async with off_the_loop(stack.redis_down()):
+            pass
         await talker.stream(second)
 
         assert await finals(talker) == [heard(first + second)]
@@ -116,9 +104,8 @@ async def test_redis_comes_back_empty_while_a_final_is_awaited(stack: Stack) -> 
     pcm = noise(2.0, 3)
     async with Talker(stack.ws_url) as talker:
         await begin(talker, pcm)
-        await asyncio.to_thread(stack.kill, redis_of(stack))
-        await asyncio.sleep(3.0)
-        await asyncio.to_thread(stack.start_redis)
+        async with off_the_loop(stack.redis_down()):
+            await asyncio.sleep(3.0)
 
         assert await finals(talker) == [heard(pcm)]
 

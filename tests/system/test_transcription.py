@@ -1,14 +1,14 @@
 """Real Portuguese speech through the whole service and the real embedded model."""
 
-import asyncio
 import re
 
 import numpy as np
 import pytest
-import soxr
 
-from tests.system.stack import Stack
-from tests.system.talker import Talker, silence, speech
+from harness.audio import frames, silence, speech
+from harness.stack import Stack
+from harness.talker import Talker
+from harness.telephone import alaw, mulaw, narrow
 
 pytestmark = pytest.mark.model
 
@@ -23,8 +23,7 @@ async def test_a_spoken_sentence_comes_back_as_partials_and_a_final(model_stack:
     async with Talker(model_stack.ws_url) as talker:
         await talker.start(config={"lang_code": "pt-BR"})
         await talker.stream(silence(0.3) + speech("s13_pm_alex") + silence(0.8))
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     (final,) = talker.of("final_transcript")
     partials = talker.of("partial_transcript")
 
@@ -46,8 +45,7 @@ async def test_two_sentences_are_two_segments(model_stack: Stack) -> None:
         await talker.start(config={"partial_results": False, "word_timestamps": False})
         for clip in clips:
             await talker.stream(clip + silence(1.0))
-        await talker.say("end_session")
-        await talker.until("session_ended")
+        await talker.end()
     first, second = talker.of("final_transcript")
 
     assert {"padaria", "farmácia"} <= set(words(first["text"]))
@@ -56,18 +54,27 @@ async def test_two_sentences_are_two_segments(model_stack: Stack) -> None:
     assert second["audio_start_ms"] >= first["audio_start_ms"] + first["audio_duration_ms"]
 
 
-async def test_telephone_audio_is_understood(model_stack: Stack) -> None:
-    """The same sentence at 8 kHz."""
-    narrow = soxr.resample(np.frombuffer(speech("s24_pf_dora"), "<i2"), 16_000, 8_000).tobytes()
+@pytest.mark.parametrize("encoding", ["pcm_s16le", "mulaw", "alaw"])
+async def test_telephone_audio_is_understood(model_stack: Stack, encoding: str) -> None:
+    """At 8 kHz, in each encoding: the same words, and where they are in the session's audio."""
+    said = "s24_pf_dora"
+    line = {"pcm_s16le": np.ndarray.tobytes, "mulaw": mulaw, "alaw": alaw}[encoding](
+        narrow(silence(1.0) + speech(said) + silence(1.0))
+    )
+    speech_ms = len(speech(said)) / 32
     async with Talker(model_stack.ws_url) as talker:
-        await talker.start(config={"sample_rate": 8000, "partial_results": False})
-        for i in range(0, len(narrow), 320):
-            await talker.ws.send(narrow[i : i + 320])
-            await asyncio.sleep(0.01)
-        await talker.say("end_session")
-        final = await talker.until("final_transcript")
+        await talker.start(config={"encoding": encoding, "sample_rate": 8000, "partial_results": False})
+        await talker.send_frames(frames(line, 320), pace=0)
+        ended = await talker.end()
+    (final,) = talker.of("final_transcript")
+    start, end = talker.of("vad_event")
 
-    assert "padaria" in words(final["text"])
+    assert {"padaria", "farmácia"} <= set(words(final["text"]))
+    assert ended["total_audio_ms"] == pytest.approx(speech_ms + 2000, abs=1)
+    assert start["t_ms"] == pytest.approx(1000, abs=300)
+    assert end["t_ms"] == pytest.approx(1000 + speech_ms, abs=500)
+    last = final["audio_start_ms"] + 1000 * final["words"][-1]["end"]
+    assert last == pytest.approx(1000 + speech_ms, abs=700)
 
 
 async def test_silence_says_nothing(model_stack: Stack) -> None:
@@ -75,8 +82,25 @@ async def test_silence_says_nothing(model_stack: Stack) -> None:
     async with Talker(model_stack.ws_url) as talker:
         await talker.start()
         await talker.stream(silence(3.0), pace=0.3)
-        await talker.say("end_session")
-        ended = await talker.until("session_ended")
+        ended = await talker.end()
 
     assert [message["type"] for message in talker.messages] == ["session_started", "session_ended"]
     assert ended["total_segments"] == 0
+
+
+async def test_formatted_text_is_there_if_asked(model_stack: Stack) -> None:
+    """Whether the model wrote "oitocentos metros" or "800 metros"; in its place in the text and in time."""
+    async with Talker(model_stack.ws_url) as talker:
+        await talker.start(config={"lang_code": "pt-BR", "format": "pt-BR", "partial_results": False})
+        await talker.stream(silence(0.3) + speech("s13_pm_alex") + silence(0.8))
+        await talker.end()
+    (final,) = talker.of("final_transcript")
+    (entity,) = final["entities"]
+
+    assert (entity["type"], entity["text"], entity["value"]) == ("number", "800", "800")
+    assert final["text_formatted"][entity["start"] : entity["end"]] == "800"
+    assert (
+        final["text_formatted"].replace("800", final["text"][entity["spoken_start"] : entity["spoken_end"]])
+        == final["text"]
+    )
+    assert entity["start_s"] in [word["start"] for word in final["words"]]

@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from transcription.core.jobs import Job, Kind
+from transcription.core.contract.jobs import Job, Kind
 from workers.batching import Batcher, Ticket, pick
-from workers.engine import EngineError, Hypothesis, Request
+from workers.engines.engine import EngineError, Hypothesis, Request
 
 
 def request(name: str, kind: Kind = Kind.FINAL) -> Request:
@@ -63,8 +63,22 @@ def test_what_waits_while_the_model_is_busy_goes_together_finals_first() -> None
     batcher.close()
 
 
+def test_a_job_that_was_sent_again_may_wait_beside_its_first_copy() -> None:
+    """Each is answered, and the thread lives on."""
+    decode = GatedDecode()
+    batcher = Batcher(decode, max_batch=1)
+    job = request("sent again").job
+    batcher.submit(request("busy"))
+    decode.entered.wait(5)
+    twice = [batcher.submit(Request(job, np.zeros(160, np.float32))) for _ in range(2)]
+    for _ in range(3):
+        decode.gate.release()
+
+    assert [future.result(5).hypothesis.text for future in twice] == ["sent again"] * 2
+
+
 def test_a_failure_is_its_own_request_s_alone_and_the_thread_lives_on() -> None:
-    """An EngineError answers its request; a broken batch fails its requests; the next batch is decoded."""
+    """An EngineError answers its request; so does what a decode raises; the next batch is decoded."""
     decode = GatedDecode()
     for _ in range(4):
         decode.gate.release()
@@ -77,4 +91,20 @@ def test_a_failure_is_its_own_request_s_alone_and_the_thread_lives_on() -> None:
     with pytest.raises(RuntimeError):
         futures[2].result(5)
     assert futures[3].result(5).hypothesis.text == "after"
+    batcher.close()
+
+
+def test_of_a_batch_that_fails_each_request_is_decoded_alone() -> None:
+    """Only what cannot be decoded by itself fails."""
+    decode = GatedDecode()
+    for _ in range(6):
+        decode.gate.release()
+    batcher = Batcher(decode, max_batch=4)
+    with batcher._changed:  # the lane sees them all at once
+        futures = [batcher.submit(request(name)) for name in ("one", "explode", "two")]
+
+    assert [futures[i].result(5).hypothesis.text for i in (0, 2)] == ["one", "two"]
+    with pytest.raises(RuntimeError):
+        futures[1].result(5)
+    assert decode.batches == [["one", "explode", "two"], ["one"], ["explode"], ["two"]]
     batcher.close()

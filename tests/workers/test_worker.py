@@ -1,16 +1,18 @@
 """A worker against a real Valkey: fetching, answering, repeating, failing."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import redis
 
-from tests.system.stack import Stack
-from transcription.core import jobs
-from transcription.core.jobs import Failure, Job, Kind, Transcript
-from workers.echo import EchoEngine, echo
-from workers.engine import EngineError, Hypothesis, Request
+from harness.echo import heard
+from harness.stack import Stack
+from transcription.core.contract import jobs, keyspace
+from transcription.core.contract.jobs import Failure, Job, Kind, Transcript
+from workers.engines.echo import EchoEngine
+from workers.engines.engine import EngineError, Hypothesis, Request
 from workers.worker import Worker
 
 PCM = np.arange(16_000, dtype="<i2").tobytes()
@@ -36,11 +38,9 @@ def client(echo_stack: Stack) -> redis.Redis:
 def worker(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     worker = Worker(Grumpy(), client, "worker-1")
     worker.told = []
-    monkeypatch.setattr(
-        worker._publisher, "_tell", lambda job, payload: worker.told.append(jobs.decode_result(payload))
-    )
+    monkeypatch.setattr(worker.publisher, "tell", lambda job, payload: worker.told.append(jobs.decode_result(payload)))
     yield worker
-    worker.close()
+    worker.decoder.close()
 
 
 def job(name: str, **fields: object) -> Job:
@@ -52,10 +52,6 @@ def job(name: str, **fields: object) -> Job:
     return Job(**(defaults | fields))
 
 
-def expected(pcm: bytes) -> str:
-    return echo(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0)
-
-
 def test_a_final_decodes_its_stretch(worker: Worker, client: redis.Redis) -> None:
     """Up to its end, though more audio lies behind it."""
     client.set("stt:audio:test:final", PCM + PCM, ex=10)
@@ -63,7 +59,7 @@ def test_a_final_decodes_its_stretch(worker: Worker, client: redis.Redis) -> Non
     (answer,) = worker.told
 
     assert isinstance(answer, Transcript)
-    assert (answer.text, answer.audio_end) == (expected(PCM), 16_000)
+    assert (answer.text, answer.audio_end) == (heard(PCM), 16_000)
 
 
 def test_a_partial_decodes_all_there_is_when_it_starts(worker: Worker, client: redis.Redis) -> None:
@@ -71,7 +67,7 @@ def test_a_partial_decodes_all_there_is_when_it_starts(worker: Worker, client: r
     client.set("stt:audio:test:partial", PCM + PCM, ex=10)
     worker.do(job("partial", kind=Kind.PARTIAL, start=24_000, end=None))
 
-    assert (worker.told[0].text, worker.told[0].audio_end) == (expected(PCM[-16_000:]), 32_000)
+    assert (worker.told[0].text, worker.told[0].audio_end) == (heard(PCM[-16_000:]), 32_000)
 
 
 @pytest.mark.parametrize(("number", "answers"), [(3, 0), (4, 1)])
@@ -92,7 +88,7 @@ def test_a_final_sent_twice_is_decoded_once(worker: Worker, client: redis.Redis)
     worker.do(job("twice"))
 
     assert worker.told[0] == worker.told[1]
-    assert 0 < client.ttl(jobs.result_key("twice")) <= jobs.RESULT_TTL_S
+    assert 0 < client.ttl(keyspace.result_key("twice")) <= keyspace.RESULT_TTL_S
 
 
 @pytest.mark.parametrize(
@@ -132,5 +128,59 @@ def test_a_final_is_claimed_and_a_partial_is_not(worker: Worker, client: redis.R
         client.set(f"stt:audio:test:{name}", PCM, ex=10)
         worker.do(job(name, kind=kind))
 
-    assert client.get(jobs.claim_key("claimed")) == b"worker-1"
-    assert client.get(jobs.claim_key("free")) is None
+    assert client.get(keyspace.claim_key("claimed")) == b"worker-1"
+    assert client.get(keyspace.claim_key("free")) is None
+
+
+def test_an_unfit_worker_answers_nothing(client: redis.Redis, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The final that showed it stays claimed, so that the worker's end is that final's; the next is not taken."""
+    for name in ("shows", "next"):
+        client.set(f"stt:audio:test:{name}", PCM, ex=10)
+
+    def broken(_: list[Request]) -> list[Hypothesis | EngineError]:
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(worker.decoder._batcher, "_decode", broken)
+    for name in ("shows", "next"):
+        worker.do(job(name))
+    worker.disclaim()
+
+    assert worker.told == []
+    assert client.get(keyspace.claim_key("shows")) == b"worker-1"
+    assert client.get(keyspace.claim_key("next")) is None
+
+
+def test_what_was_done_is_tallied(worker: Worker, client: redis.Redis) -> None:
+    """By outcome; what failed in the model was not decoded; nothing is in hand any more."""
+    for name, language in (("good", "pt"), ("better", "pt"), ("worse", "xx")):
+        client.set(f"stt:audio:test:tally-{name}", PCM, ex=10)
+        worker.do(job(f"tally-{name}", language=language))
+    tally = worker.tally.now
+
+    assert (tally.running, tally.done, tally.failed, tally.decoded, tally.shared) == (0, 2, 1, 2, 2)
+    assert tally.decode_s > 0
+
+
+class Counting(redis.Connection):
+    """Counts what is sent."""
+
+    sent = 0
+
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        Counting.sent += 1
+        super().send_packed_command(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("kind", "trips"), [(Kind.FINAL, 2), (Kind.PARTIAL, 1)])
+def test_a_job_costs_few_round_trips(echo_stack: Stack, kind: Kind, trips: int) -> None:
+    """One for all there is to know of it, another for a final's copy; the session is told over the channel layer."""
+    pool = redis.ConnectionPool.from_url(echo_stack.redis_url, connection_class=Counting)
+    with redis.Redis.from_pool(pool) as client:
+        worker = Worker(EchoEngine(), client, "worker-2")
+        client.set(f"stt:audio:test:trips-{kind}", PCM, ex=10)
+        before = Counting.sent
+        worker.do(job(f"trips-{kind}", kind=kind))
+        after = Counting.sent
+        worker.decoder.close()
+
+    assert after - before == trips

@@ -1,4 +1,4 @@
-"""Sample arithmetic and the one buffer a session holds. Audio is 16-bit little-endian mono PCM throughout."""
+"""Sample arithmetic, and the sliding buffer a session listens through. All audio is 16-bit little-endian mono PCM."""
 
 import numpy as np
 
@@ -15,6 +15,11 @@ def samples_from_ms(milliseconds: float, rate: int = SAMPLE_RATE) -> int:
 def ms_from_samples(samples: int, rate: int = SAMPLE_RATE) -> float:
     """How long `samples` last, in milliseconds, to a hundredth."""
     return round(samples * 1000 / rate, 2)
+
+
+def pcm_samples(pcm: bytes | bytearray) -> int:
+    """How many samples `pcm` holds."""
+    return len(pcm) // BYTES_PER_SAMPLE
 
 
 def mean_power(pcm: bytes) -> float:
@@ -34,7 +39,7 @@ class SampleBuffer:
     @property
     def end(self) -> int:
         """Position after the newest sample."""
-        return self.start + len(self._pcm) // BYTES_PER_SAMPLE
+        return self.start + pcm_samples(self._pcm)
 
     def append(self, pcm: bytes) -> None:
         """Add samples at the end."""

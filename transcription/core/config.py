@@ -4,10 +4,16 @@
 the configuration table in `docs/configuration.md`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from transcription.core.encodings import Encoding
+from transcription.core.languages import PORTUGUESE
+from transcription.core.protocol import RedactType, TextFormat, TurnMode
 
 SAMPLE_RATE = 16_000
 """Samples a second of everything inside: VAD, buffers and Whisper. Other rates are resampled at the door."""
+RECORDING_FINALS = 2
+"""Finals that an upload may be owed before its audio waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,12 @@ class VadConfig:
     """Audio kept from before the first speech window, so that first syllables survive."""
     speculate_ms: int = 150
     """Silence after which the final is decoded ahead of the endpoint; 0: never."""
+    turn_mode: TurnMode = "fixed"
+    """How the text that is decoded ahead changes the silence that ends an utterance (`core/session/turns.py`)."""
+    min_silence_early_ms: int = 300
+    """Silence that ends an utterance which is complete; never more than `min_silence_ms`."""
+    max_hold_ms: int = 2_500
+    """Silence that ends an utterance which is open; never less than `min_silence_ms`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +45,30 @@ class SessionConfig:
 
     language: str = "pt"
     sample_rate: int = SAMPLE_RATE
+    encoding: Encoding = Encoding.PCM_S16LE
     partial_results: bool = True
     word_timestamps: bool = True
+    format: TextFormat = "off"
+    redact: tuple[RedactType, ...] = ()
+    """What is kept out of all that the session says."""
     vad: VadConfig = field(default_factory=VadConfig)
     partial_interval_ms: int = 300
+    """From one partial's job to the next one's, at least."""
     max_partial_window_s: float = 8.0
+    """How much audio a partial looks at, at most."""
     max_utterance_s: float = 30.0
+    """An utterance is cut into segments no longer than this."""
+    max_audio_gap_ms: int = 900
+    """Silence after which an utterance is over, audio that did not come counted in; 0: only audio ends it."""
     max_buffer_ms: int = 5_000
-    """Audio accepted but not yet in Redis that a session may hold."""
+    """Audio accepted but not yet in Redis from which on a client is not read from."""
+    max_pending_finals: int = 8
+    """Finals that a client may be owed before it is not read from: one that sends faster than it is answered would else
+    put its whole recording before everybody else's utterances."""
     max_frame_bytes: int = 131_072
     """Longest binary or text frame."""
     beam_size: int = 5
+    """Of finals; partials have 1."""
     start_timeout_s: float = 30.0
     """A connection that has not started a session by then is closed."""
     idle_timeout_s: float = 300.0
@@ -51,9 +76,28 @@ class SessionConfig:
     resume_window_s: float = 30.0
     """A client that asked for it may come back for so long; 0: never."""
     result_timeout_s: float = 20.0
-    """A final not answered by then, over what it has to wait for its turn, is sent again; see `core/ledger.py`."""
+    """A final not answered by then, over what it has to wait for its turn, is sent again
+    (`core/session/pending_finals.py`)."""
     max_final_wait_s: float = 120.0
     """A final not answered by then is given up."""
+
+    @property
+    def of_recordings(self) -> "SessionConfig":
+        """The same where all the audio is there already: what comes late is no silence, and no pause is waited in.
+
+        Few finals are owed at a time: enough for a worker to have the next one, too few to fill the queue.
+        """
+        return replace(
+            self,
+            partial_results=False,
+            max_audio_gap_ms=0,
+            max_pending_finals=min(self.max_pending_finals, RECORDING_FINALS),
+            vad=replace(self.vad, speculate_ms=0),
+        )
+
+    def formats(self, language: str) -> bool:
+        """Whether finals in a language have formatted text: where it was asked for, and the language has rules."""
+        return self.format != "off" and language == PORTUGUESE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,4 +106,6 @@ class Limits:
 
     max_sessions: int = 100
     max_queue_depth: int = 20
+    """Jobs waiting and running."""
     max_estimated_server_total_ms: float = 500.0
+    """What a final may be expected to take, from its job's dispatch to its message."""

@@ -4,14 +4,20 @@ Client messages are strict: an unknown field or a wrong type is an error that na
 fields; clients must ignore what they do not know.
 """
 
+import re
 from enum import IntEnum, StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from transcription.core.languages import LANGUAGES
+from transcription.core.encodings import Encoding
+from transcription.core.languages import normalise_language
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
+LEAST_SILENCE_MS, MOST_SILENCE_MS = 32, 10_000
+"""Of what ends an utterance; 32 ms is one window of the VAD."""
+MAX_QUOTED, MOST_TOLD = 64, 8
+"""Characters of what a client wrote that are quoted back to it, and wrong fields of a `configure` that are named."""
 
 
 class ErrorCode(StrEnum):
@@ -26,7 +32,8 @@ class ErrorCode(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     """`STT_MAX_QUEUE_DEPTH` jobs wait or run; or the segment named in `segment_id` has waited too long for its turn."""
     QUEUE_CONGESTION = "QUEUE_CONGESTION"
-    """A final would take longer than allowed, no worker is ready, or this session's audio backs up."""
+    """No new session now: a final would take longer than allowed, no worker is ready, Redis is full or away, or the web
+    process stops."""
     UNAUTHORIZED = "UNAUTHORIZED"
     """The API key was revoked or has expired since the handshake."""
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
@@ -38,7 +45,7 @@ class ErrorCode(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a session ended."""
+    """Why a session ended: `reason` of `session_ended`, and of the session's record."""
 
     COMPLETED = "completed"
     CANCELLED = "cancelled"
@@ -74,49 +81,86 @@ class ProtocolError(Exception):
 # Client → server
 
 
-class StartConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`start_session.config`; a field left out takes the server's default."""
+TextFormat = Literal["pt-BR", "off"]
+"""How finals are written besides as the model wrote them."""
+RedactType = Literal["cpf", "card", "phone", "email"]
+"""What can be kept out of all that a session says."""
+TurnMode = Literal["auto", "dictation", "short", "fixed"]
+"""What the end of an utterance goes by: silence and what was said, or silence alone."""
+
+
+class TurnOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change from turn to turn."""
 
     lang_code: str | None = None
-    sample_rate: Annotated[int, msgspec.Meta(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)] | None = None
-    vad_enabled: bool | None = None
-    vad_threshold: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
-    partial_results: bool | None = None
-    word_timestamps: bool | None = None
+    turn_mode: TurnMode | None = None
+    min_silence_ms: Annotated[float, msgspec.Meta(ge=LEAST_SILENCE_MS, le=MOST_SILENCE_MS)] | None = None
+    max_hold_ms: Annotated[float, msgspec.Meta(ge=0, le=MOST_SILENCE_MS)] | None = None
 
     def __post_init__(self) -> None:
         if self.lang_code is not None and normalise_language(self.lang_code) is None:
             raise ValueError(f"lang_code: expected a Whisper language code such as `pt`, got `{self.lang_code[:20]}`")
 
 
-class StartSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="start_session"):
-    """Open a session."""
+class StartConfig(TurnOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`start_session.config`; a field left out takes the server's default."""
 
-    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[!-~]+$")] | None = None
+    sample_rate: Annotated[float, msgspec.Meta(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)] | None = None
+    """Hz, a whole number: JSON has no other numbers than these, and `16000.0` is one."""
+    encoding: str | None = None
+    """One of `Encoding`'s; not typed so, as the decoder's error would not say which there are."""
+    vad_enabled: bool | None = None
+    vad_threshold: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
+    partial_results: bool | None = None
+    word_timestamps: bool | None = None
+    format: TextFormat | None = None
+    redact: list[str] | None = None
+    """Some of `RedactType`'s, besides those that the server redacts anyway; not typed so, as with `encoding`."""
+
+    def __post_init__(self) -> None:
+        TurnOptions.__post_init__(self)
+        if self.sample_rate is not None and not float(self.sample_rate).is_integer():
+            raise ValueError(f"sample_rate: expected a whole number, got {self.sample_rate}")
+        if self.encoding is not None and self.encoding not in {*Encoding}:
+            expected = ", ".join(f"`{encoding}`" for encoding in Encoding)
+            raise ValueError(f"encoding: expected one of {expected}, got `{self.encoding[:20]}`")
+        if unknown := set(self.redact or ()) - {*get_args(RedactType)}:
+            expected = ", ".join(f"`{kind}`" for kind in get_args(RedactType))
+            raise ValueError(f"redact: expected some of {expected}, got `{min(unknown)[:20]}`")
+
+
+class StartSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="start_session"):
+    """Open a session on this connection; answered by `session_started` or by an `error` that refuses it."""
+
+    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"\A[!-~]+\Z")] | None = None
     """Printable ASCII without spaces; made by the server when left out."""
     config: StartConfig = msgspec.field(default_factory=StartConfig)
-    resume: bool = False
+    resume: bool | None = False
     """Go on with that session if it is still there; and let this one be resumed."""
     last_segment_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     """The last segment whose final or error the client has."""
 
 
+class Configure(TurnOptions, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="configure"):
+    """Go on with other options, those left out as before; answered by `configured`, or without effect by an `error`."""
+
+
 class Flush(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="flush"):
-    """Finalise the current utterance now."""
+    """The client's own endpoint: finalise the open utterance now."""
 
     flush_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
     """Echoed in exactly one final or error, an empty final where there was nothing to transcribe."""
 
 
 class EndSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="end_session"):
-    """Finalise and close."""
+    """No more audio comes: finals of what was said, then `session_ended` and a close."""
 
 
 class Cancel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="cancel"):
-    """Drop everything and close."""
+    """Drop what has no final yet; `session_ended` and a close at once."""
 
 
-ClientMessage = StartSession | Flush | EndSession | Cancel
+ClientMessage = StartSession | Configure | Flush | EndSession | Cancel
 
 
 # Server → client
@@ -130,6 +174,33 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from the start of the segment."""
     end: float
     probability: float
+
+
+EntityType = Literal[
+    "cpf", "cnpj", "cep", "phone", "money", "date", "time", "percent", "ordinal", "number", "email", "plate", "card"
+]
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program may want of a final's text. Places are in characters (code points), times in seconds."""
+
+    type: EntityType
+    text: str
+    """As in `text_formatted`."""
+    value: str
+    """For programs: digits, `120.50`, `2026-03-05`, `14:30`; of a card its last four digits only; empty where it is
+    redacted."""
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    """ISO 4217, of money."""
+    start: int
+    end: int
+    """`text_formatted[start:end]` is `text`."""
+    spoken_start: int
+    spoken_end: int
+    """Where in the final's `text` it was said."""
+    start_s: float | msgspec.UnsetType = msgspec.UNSET
+    end_s: float | msgspec.UnsetType = msgspec.UNSET
+    """When, from the start of the segment; left out of a final without word times."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +219,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session_started"):
-    """The session is open."""
+    """The session is open and takes audio."""
 
     session_id: str
     resumed: bool | msgspec.UnsetType = msgspec.UNSET
@@ -161,7 +232,7 @@ SpeechState = Literal["speech_start", "speech_end"]
 
 
 class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
-    """Speech began or ended."""
+    """Speech began, or ended, in a segment."""
 
     session_id: str
     state: SpeechState
@@ -171,7 +242,7 @@ class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
 
 
 class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_transcript"):
-    """What an open segment says so far."""
+    """What an open segment says so far; the next one, or the final, replaces it."""
 
     session_id: str
     segment_id: str
@@ -187,6 +258,15 @@ class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_
     timing: Timing
 
 
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a final is empty although the model wrote something: nobody said it."""
+
+    reason: Literal["no_speech", "no_evidence"]
+    """The model itself thinks that nobody spoke; or its text is hardly likelier on this audio than on silence."""
+    score: float
+    """The model's probability that nobody spoke; or the evidence, in natural logarithms a token."""
+
+
 class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_transcript"):
     """What a segment says, for good."""
 
@@ -199,9 +279,25 @@ class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_tran
     audio_duration_ms: float
     audio_start_ms: float
     """Where in the session's audio the segment starts."""
+    text_formatted: str | msgspec.UnsetType = msgspec.UNSET
+    """The text with numbers, dates and the like as Brazilians write them; left out unless asked for."""
+    entities: list[Entity] | msgspec.UnsetType = msgspec.UNSET
+    """What is in it, in order; left out with it."""
+    dropped: Dropped | msgspec.UnsetType = msgspec.UNSET
+    """Left out unless the text is empty for this reason."""
     flush_id: str | msgspec.UnsetType = msgspec.UNSET
     """The `flush` that this answers; left out of a final that answers none."""
     timing: Timing
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
+    """A `configure` was taken: what the session goes by from now on."""
+
+    session_id: str
+    lang_code: str
+    turn_mode: TurnMode
+    min_silence_ms: int
+    max_hold_ms: int
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
@@ -209,7 +305,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
 
     session_id: str
     step: int
-    """How far the cluster sheds load (`core/shedding.py`): 0 not at all, 5 to the last."""
+    """How far the cluster sheds load (`core/capacity/shedding.py`): 0 not at all, 5 to the last."""
     partials: bool
     """Whether partials are sent."""
     partial_interval_ms: int
@@ -217,7 +313,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error", omit_defaults=True):
-    """Something went wrong; the connection stays unless a close follows."""
+    """Something went wrong; the session goes on unless `session_ended` or a close follows."""
 
     code: ErrorCode
     message: str
@@ -239,23 +335,58 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag="session_ended
     total_segments: int
 
 
-ServerMessage = SessionStarted | VadEvent | PartialTranscript | FinalTranscript | Status | Error | SessionEnded
+ServerMessage = (
+    SessionStarted | Configured | VadEvent | PartialTranscript | FinalTranscript | Status | Error | SessionEnded
+)
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 _encoder = msgspec.json.Encoder()
+_QUOTED = re.compile(rf"([`'])((?:(?!\1).){{{MAX_QUOTED + 1},}})\1", re.DOTALL)
 
 
 def decode(text: str) -> ClientMessage:
     """Read a client's text frame.
 
     Raises `ProtocolError` with what was wrong and where: not JSON, an unknown type or field, a wrong type or range.
+    Of a `configure` it names every field that is wrong.
     """
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
-        raise ProtocolError(str(error)) from None
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise ProtocolError(f"Expected a JSON object: {error}") from None
+        raise ProtocolError(_shortened("; ".join(_wrong_options(text)) or str(error))) from None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise ProtocolError(_shortened(f"Expected a JSON object: {error}")) from None
+
+
+def _wrong_options(text: str) -> list[str]:
+    """What is wrong with a `configure`, field by field; nothing for any other message."""
+    try:
+        message = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return []
+    wrong: list[str] = []
+    for name in message if message.get("type") == "configure" else ():
+        try:
+            msgspec.convert({"type": "configure", name: message[name]}, Configure)
+        except msgspec.ValidationError as error:
+            wrong.append(str(error))
+    return wrong[:MOST_TOLD]
+
+
+def is_message(frame: bytes) -> bool:
+    """Whether a binary frame is a JSON object with a `type`, not audio."""
+    if not frame.startswith(b"{"):
+        return False
+    try:
+        return isinstance(msgspec.json.decode(frame, type=dict[str, object]).get("type"), str)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _shortened(message: str) -> str:
+    """What may be told: a client's own words, quoted in it, may be of any length."""
+    return _QUOTED.sub(lambda found: f"{found[1]}{found[2][:MAX_QUOTED]}…{found[1]}", message)
 
 
 def encode(message: ServerMessage) -> str:
@@ -263,7 +394,6 @@ def encode(message: ServerMessage) -> str:
     return _encoder.encode(message).decode()
 
 
-def normalise_language(code: str) -> str | None:
-    """Whisper's code for a language tag (`pt-BR`, `pt_br` and `PT` are `pt`); `None` for one it does not know."""
-    base = code.replace("_", "-").partition("-")[0].lower()
-    return base if base in LANGUAGES else None
+def decode_server(text: str) -> ServerMessage:
+    """Read what `encode` wrote."""
+    return _server_decoder.decode(text)

@@ -1,4 +1,4 @@
-"""What of a session is settled: what another connection needs to go on with it."""
+"""How far a session's answers go (its checkpoint): what another connection needs to go on with it."""
 
 import re
 
@@ -17,7 +17,7 @@ def segment_name(number: int) -> str:
     return f"seg-{number:04d}"
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How far a session's answers go."""
 
     segments: int = 0
@@ -27,12 +27,12 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[FinalTranscript | Error, ...] = ()
     """The last of them, `MAX_ANSWERS` at most."""
 
-    def plus(self, answer: FinalTranscript | Error, end: int) -> "Settled":
-        """With the next segment's answer; `end` is where the segment ends."""
-        return Settled(segments=self.segments + 1, position=end, answers=(*self.answers, answer)[-MAX_ANSWERS:])
+    def plus(self, answer: FinalTranscript | Error, end: int) -> "Checkpoint":
+        """The checkpoint with the next segment's answer; `end` is where that segment ends (samples at 16 kHz)."""
+        return Checkpoint(segments=self.segments + 1, position=end, answers=(*self.answers, answer)[-MAX_ANSWERS:])
 
-    def after(self, last_segment_id: str | None) -> "Settled | None":
-        """As seen by a client whose last answer is this segment's: `answers` are those it has missed.
+    def after(self, last_segment_id: str | None) -> "Checkpoint | None":
+        """The checkpoint for a client whose last answer is `last_segment_id`'s: `answers` are those it has missed.
 
         `None` when some of them are not kept any more. The client may be ahead of what was written down when its web
         process died; segments are then counted from its last one on, so that no name is used twice.
@@ -43,14 +43,14 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
         if missed > len(self.answers):
             return None
         answers = self.answers[len(self.answers) - missed :]
-        return Settled(segments=max(self.segments, had), position=self.position, answers=answers)
+        return Checkpoint(segments=max(self.segments, had), position=self.position, answers=answers)
 
 
-def encode(settled: Settled) -> bytes:
-    """For Redis."""
-    return msgspec.msgpack.encode(settled)
+def encode(checkpoint: Checkpoint) -> bytes:
+    """A checkpoint as Redis keeps it (MessagePack)."""
+    return msgspec.msgpack.encode(checkpoint)
 
 
-def decode(payload: bytes) -> Settled:
-    """From Redis."""
-    return msgspec.msgpack.decode(payload, type=Settled)
+def decode(payload: bytes) -> Checkpoint:
+    """What `encode` wrote. Raises `msgspec.DecodeError` for anything else."""
+    return msgspec.msgpack.decode(payload, type=Checkpoint)

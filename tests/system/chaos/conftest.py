@@ -1,12 +1,11 @@
-"""Clusters to break. A module's tests share one and leave it as they found it: two workers, two web processes."""
+"""Stacks to break. A module's tests share one and leave it as they found it: two workers, two web processes."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 
-from reliability.cluster import Cluster
-from tests.system.stack import ECHO
+from harness.stack import ECHO, Stack
 
 SETTINGS = ECHO | {
     "STT_ECHO_DECODE_MS": "250",
@@ -18,18 +17,12 @@ SETTINGS = ECHO | {
 
 
 @pytest.fixture(scope="module")
-def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cluster]]:
-    """Start clusters that end with the module."""
-    clusters = []
+def open_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    """Opens stacks, with further settings and options, that close with the module; nobody serves in them yet."""
+    with ExitStack() as opened:
 
-    def start(settings: dict[str, str] | None = None, *, workers: int = 2, webs: int = 2, **options: Any) -> Cluster:
-        clusters.append(cluster := Cluster(tmp_path_factory.mktemp("chaos"), SETTINGS | (settings or {}), **options))
-        for _ in range(workers):
-            cluster.start_worker()
-        for _ in range(webs):
-            cluster.start_web()
-        return cluster
+        def open_one(settings: dict[str, str] | None = None, **options: bool) -> Stack:
+            directory = tmp_path_factory.mktemp("chaos")
+            return opened.enter_context(Stack(directory, SETTINGS | (settings or {}), **options))
 
-    yield start
-    for cluster in clusters:
-        cluster.close()
+        yield open_one

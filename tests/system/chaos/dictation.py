@@ -2,8 +2,9 @@
 
 import itertools
 
-from reliability.conversation import heard
-from tests.system.talker import Talker, noise
+from harness.audio import noise
+from harness.echo import heard
+from harness.talker import Talker
 
 _seeds = itertools.count(1_000)
 
@@ -42,11 +43,10 @@ class Dictation(Talker):
 
     async def finish(self, patience_s: float) -> None:
         """End the session and wait for all that is owed."""
-        await self.say("end_session")
-        await self.until("session_ended", patience_s)
+        await self.end(patience_s)
 
     @property
-    def received(self) -> list[tuple[str, str]]:
+    def finals(self) -> list[tuple[str, str]]:
         """The finals in order: segment and text."""
         return [(final["segment_id"], final["text"]) for final in self.of("final_transcript")]
 

@@ -29,8 +29,8 @@ def misbehave() -> None:
     """Change this process' engine, channel layer and clock."""
     from channels_redis.pubsub import RedisPubSubLoopLayer
 
-    from transcription.core import jobs
-    from workers.echo import EchoEngine
+    from transcription.core.contract import jobs
+    from workers.engines.echo import EchoEngine
 
     decode, send = EchoEngine.decode, RedisPubSubLoopLayer.group_send
     seen: set[str] = set()

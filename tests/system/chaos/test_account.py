@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from harness.audio import noise
+from harness.echo import heard
+from harness.talker import Received
 from reliability.chaos import Account
-from reliability.conversation import Conversation, Owed, heard
+from reliability.conversation import Conversation, Owed
 from reliability.faults import Happened
-from tests.system.talker import noise
 
 PCM = noise(0.5)
 
@@ -27,7 +29,7 @@ def account(*messages: dict[str, Any]) -> Account:
     """Of one session that is owed one segment, asked for at 10 s, and hears these messages at 13 s."""
     conversation = Conversation("s", vad=False, owed={"seg-0001": Owed(10.0, (0, 8_000))}, sent=bytearray(PCM))
     for message in messages:
-        conversation._hear(message, 13.0)
+        conversation._hear(Received(13.0, message))
     return Account([conversation], [], [])
 
 

@@ -2,68 +2,66 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
-from reliability.cluster import Cluster
-from reliability.conversation import heard
+from harness.audio import noise
+from harness.echo import heard
+from harness.stack import Stack
+from harness.talker import Talker
+from harness.waiting import off_the_loop
 from tests.system.chaos.dictation import Dictation
-from tests.system.talker import Talker, noise
 
 RECOVERS_S = 20.0
 
 
 @pytest.fixture(scope="module")
-def cluster(start_cluster: Callable[..., Cluster]) -> Cluster:
+def stack(open_stack: Callable[..., Stack]) -> Stack:
     """Its Valkey forgets when it is restarted."""
-    return start_cluster(webs=1)
+    return open_stack().start(workers=2)
 
 
 @pytest.fixture(scope="module")
-def persistent(start_cluster: Callable[..., Cluster]) -> Cluster:
+def persistent(open_stack: Callable[..., Stack]) -> Stack:
     """Its Valkey does not."""
-    return start_cluster(webs=1, persistent=True)
+    return open_stack(persistent=True).start(workers=2)
 
 
-async def speak_through(cluster: Cluster, fault: Callable[[], object], patience_s: float) -> Dictation:
+async def speak_through(stack: Stack, fault: AbstractContextManager[None], patience_s: float) -> Dictation:
     """A session with finals asked for before and during a fault, and a segment open over it all."""
-    async with Dictation(cluster.ws_url) as talker:
+    async with Dictation(stack.ws_url) as talker:
         await talker.begin()
         await talker.dictate(8)
         await talker.speak(noise(0.5, 1))
         await asyncio.sleep(0.3)  # half of an open segment is in Redis
-        context = fault()
-        await asyncio.to_thread(context.__enter__)
-        try:
+        async with off_the_loop(fault):
             await talker.speak(noise(0.5, 2))
             await asyncio.sleep(4.0)
             await talker.close_segment()
             await talker.dictate(4)
-        finally:
-            await asyncio.to_thread(context.__exit__, None, None, None)
         await talker.dictate(4)
         await talker.finish(patience_s)
     return talker
 
 
-@pytest.mark.parametrize("name", ["cluster", "persistent"])
+@pytest.mark.parametrize("name", ["stack", "persistent"])
 async def test_a_restart_is_survived(name: str, request: pytest.FixtureRequest) -> None:
     """Kill -9, back after four seconds: every final comes once, and every process is the one it was."""
-    cluster = request.getfixturevalue(name)
-    before = [child for child in cluster.children if child.name != "redis"]
-    talker = await speak_through(cluster, cluster.redis_down, RECOVERS_S)
+    stack = request.getfixturevalue(name)
+    before = stack.running("worker") + stack.running("web")
+    talker = await speak_through(stack, stack.redis_down(), RECOVERS_S)
 
-    assert talker.received == talker.owed
-    assert [child for child in before if child.name != "migrate" and child.returncode is not None] == []
+    assert talker.finals == talker.owed
+    assert [child for child in before if child.returncode is not None] == []
 
 
-async def test_a_restart_keeps_the_places(cluster: Cluster) -> None:
+async def test_a_restart_keeps_the_places(stack: Stack) -> None:
     """A live session_id is refused after a restart as before it."""
-    async with Dictation(cluster.ws_url) as talker, Talker(cluster.ws_url) as other:
+    async with Dictation(stack.ws_url) as talker, Talker(stack.ws_url) as other:
         await talker.begin(session_id="kept")
-        context = cluster.redis_down()
-        await asyncio.to_thread(context.__enter__)
-        await asyncio.to_thread(context.__exit__, None, None, None)
+        async with off_the_loop(stack.redis_down()):
+            pass
         await asyncio.sleep(6.0)  # two renewals
         refused = await other.start(session_id="kept")
         await talker.finish(RECOVERS_S)
@@ -71,30 +69,31 @@ async def test_a_restart_keeps_the_places(cluster: Cluster) -> None:
     assert refused["code"] == "SESSION_EXISTS"
 
 
-async def test_a_frozen_redis_is_survived(cluster: Cluster) -> None:
+async def test_a_frozen_redis_is_survived(stack: Stack) -> None:
     """SIGSTOP: connections stay and nothing answers, for longer than a socket's time-out."""
-    (redis,) = cluster.running("redis")
-    talker = await speak_through(cluster, lambda: cluster.frozen(redis), RECOVERS_S)
+    (redis,) = stack.running("redis")
+    talker = await speak_through(stack, stack.frozen(redis), RECOVERS_S)
 
-    assert talker.received == talker.owed
+    assert talker.finals == talker.owed
 
 
-async def test_audio_that_cannot_be_held_is_told(cluster: Cluster) -> None:
-    """Over the bound frames are refused whole, by one `error`; the rest is one final, word for word."""
-    pcm = noise(9.0, 3)
-    (redis,) = cluster.running("redis")
-    async with Talker(cluster.ws_url) as talker:
+async def test_more_audio_than_can_be_held_waits_in_the_client(stack: Stack) -> None:
+    """Over the bound it is not read from; once Redis is back all of it is heard, word for word."""
+    pcm = noise(200.0, 3)
+    (redis,) = stack.running("redis")
+    async with Talker(stack.ws_url) as talker:
         await talker.start(config={"vad_enabled": False, "partial_results": False})
-        with cluster.frozen(redis):
-            await talker.stream(pcm, pace=0)
-            told = await talker.until("error", 10)
-            await talker.say("nonsense")  # its answer comes after all audio was read
-            await talker.until("error", 10)
-        await talker.say("flush")
-        final = await talker.until("final_transcript", RECOVERS_S)
-    kept = round(final["audio_duration_ms"] * 16)
+        with stack.frozen(redis):
+            sending = asyncio.create_task(talker.stream(pcm, pace=0))
+            await asyncio.sleep(2.0)
+            waits = not sending.done()
+        await sending
+        ended = await talker.end(RECOVERS_S)
+    finals = talker.of("final_transcript")
+    places = [(round(final["audio_start_ms"] * 32), round(final["audio_duration_ms"] * 32)) for final in finals]
 
-    assert told["code"] == "QUEUE_CONGESTION"
-    assert len(talker.of("error")) == 2
-    assert 4.5 * 16_000 < kept <= 5.1 * 16_000
-    assert final["text"] == heard(pcm[: 2 * kept])
+    assert waits
+    assert not talker.of("error")
+    assert ended["total_audio_ms"] == 200_000
+    assert [final["text"] for final in finals] == [heard(pcm[start : start + length]) for start, length in places]
+    assert sum(length for _, length in places) == len(pcm)

@@ -6,8 +6,7 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from transcription import audit, retention
-from transcription.capacity import probe_client
+from transcription.audit import actions, retention
 from transcription.models import Session
 
 
@@ -17,11 +16,11 @@ class Command(BaseCommand):
     help = "Erase all that is kept of the sessions with this session_id: records, and what Redis still holds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Which."""
+        """Whose: all sessions of a client's name for them, or one by its uid."""
         parser.add_argument("session_id", help="the client's session_id, or the uid of one session")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Erase them."""
+        """Erase them. Raises `CommandError`, with nothing erased, when one is live or Redis does not answer."""
         name = options["session_id"]
         chosen = Session.objects.filter(uid=name)
         if not chosen:
@@ -29,10 +28,10 @@ class Command(BaseCommand):
         if not chosen:
             raise CommandError(f"No session is recorded as {name}.")
         try:
-            if audit.held(chosen):
+            if actions.held(chosen):
                 raise CommandError(f"{name} is live: end it first (revoke its key, or let it close).")
             for session in chosen:
-                retention.forget(probe_client(), session)
+                retention.forget(session)
         except redis.RedisError as error:
             raise CommandError(f"Nothing erased, Redis does not answer: {error}") from None
         self.stdout.write(f"Sessions erased: {retention.delete(chosen)}")

@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 
-from transcription import retention
+from transcription.audit import retention
+
+MOST_DAYS, MOST_HOURS = 36_500, 8_760
 
 
 class Command(BaseCommand):
@@ -18,25 +20,28 @@ class Command(BaseCommand):
     help = "Delete the records of sessions older than STT_RETENTION_DAYS."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How old, how often."""
+        """How old sessions may be (days), and how often to look again (hours)."""
         parser.add_argument("--days", type=int, metavar="N", help="instead of STT_RETENTION_DAYS")
         parser.add_argument("--every", type=float, metavar="HOURS", help="go on, again and again")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Delete them, once or for ever."""
+        """Delete them, once or, with `--every`, for ever: then a database that is away is told and tried again."""
         days = settings.STT.retention_days if options["days"] is None else options["days"]
-        if days < 0:
-            raise CommandError("--days: expected 0 (keep) or more")
-        if options["every"] is None:
+        if not 0 <= days <= MOST_DAYS:
+            raise CommandError(f"--days: expected 0 (keep) to {MOST_DAYS}")
+        every = options["every"]
+        if every is None:
             self._purge(days)
             return
+        if not 0 < every <= MOST_HOURS:
+            raise CommandError(f"--every: expected more than 0 and at most {MOST_HOURS} hours")
         while True:
             try:
                 self._purge(days)
             except Error as error:
                 self.stderr.write(f"Nothing purged, the database cannot be used: {error}")
             close_old_connections()
-            time.sleep(options["every"] * 3600)
+            time.sleep(every * 3600)
 
     def _purge(self, days: int) -> None:
         if not days:

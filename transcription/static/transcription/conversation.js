@@ -1,22 +1,38 @@
 // One session: a source of audio, the service, and what is known of both.
 
 import { Client } from "./client.js";
+import { RATE } from "./frames.js";
 import { Timeline } from "./timeline.js";
+
+const SECOND = 2 * RATE; // bytes
+const BEHIND = 3 * SECOND; // of speech not sent yet, that is worth a word
+const MOST_BEHIND = 30 * SECOND; // no more than this is kept: nothing is heard until it is sent
+const CAUGHT_UP = SECOND;
 
 /**
  * Tells `on.phase(name)` ("connecting", "live", "finishing", "idle"), `on.vad(speaking)`, `on.partial(message)`,
- * `on.final(message, latency)`, `on.trouble(name, segment_id)` ("slow", "lostSegment").
+ * `on.final(message, start, latency)` (`start` in ms from the first frame), `on.again()` when what has no final is said
+ * again, `on.trouble(name, segment_id)` ("slow", "lostSegment"), and `on.hindered(name, deaf_ms)` for as long as something
+ * is in the way: "micInterrupted", "micMuted", "away", "deaf", "behind", then null with how long nothing was heard.
  */
 export class Conversation {
-  timeline = new Timeline();
+  timeline;
   #source;
   #client = null;
   #phase = "idle";
   #on;
+  #microphone = null; // what is wrong with it
+  #away = false;
+  #deaf = false;
+  #behind = false;
+  #hindered = null;
+  #deafSince = null;
+  #deafMs = 0; // before that, since something came into the way
 
   constructor(source, on) {
     this.#source = source;
     this.#on = on;
+    this.timeline = new Timeline(source.live);
   }
 
   /** Until it is over; the client's outcome. Raises what the source raises when it cannot be opened. */
@@ -39,27 +55,85 @@ export class Conversation {
     else if (this.#phase === "finishing") this.#client.cancel();
   }
 
+  /** Somebody asks the source to go on. */
+  resume() {
+    this.#source.resume?.();
+  }
+
   async #speak() {
     this.#enter("live");
-    const send = (frame, level) => {
-      this.timeline.frame(level, performance.now());
-      this.#client.audio(frame);
+    const waiting = () => ({ bytes: this.#client.unsent, finals: this.timeline.awaited });
+    const trouble = (name) => {
+      if (this.#phase !== "live") return;
+      this.#microphone = name;
+      if (name) this.#client.flush();
+      this.#look();
     };
-    await this.#source.start(send, () => ({ bytes: this.#client.unsent, finals: this.timeline.awaited }));
+    await this.#source.start((frame, level) => this.#send(frame, level), waiting, trouble);
     if (this.#phase !== "live") return; // over already
+    this.#microphone = null;
+    this.#deaf = false;
     this.#enter("finishing");
     this.#client.end();
+    this.#look();
+  }
+
+  #send(frame, level) {
+    if (this.#source.live) this.#keepUp();
+    if (this.#deaf) return;
+    this.timeline.frame(level, performance.now());
+    this.#client.audio(frame);
+  }
+
+  /** What is heard is sent in order and without holes, or not heard at all. */
+  #keepUp() {
+    const { unsent } = this.#client;
+    if (unsent > MOST_BEHIND && !this.#deaf) {
+      this.#deaf = true;
+      this.#client.flush(); // no utterance goes on over the hole
+    } else if (unsent < CAUGHT_UP) {
+      this.#deaf = false;
+    }
+    this.#behind = unsent > (this.#behind ? CAUGHT_UP : BEHIND);
+    this.#look();
+  }
+
+  #look() {
+    const deaf = this.#microphone !== null || this.#deaf;
+    if (deaf) this.#deafSince ??= performance.now();
+    else if (this.#deafSince !== null) {
+      this.#deafMs += performance.now() - this.#deafSince;
+      this.#deafSince = null;
+    }
+    const name = this.#microphone ?? (this.#deaf ? "deaf" : this.#away ? "away" : this.#behind ? "behind" : null);
+    if (name === this.#hindered) return;
+    this.#hindered = name;
+    this.#on.hindered(name, this.#deafMs);
+    if (!name) this.#deafMs = 0;
   }
 
   #hears(fail) {
     return {
-      started: () => this.#speak().catch(fail),
+      started: (again) => {
+        if (!again) return void this.#speak().catch((error) => this.#give(fail, error));
+        this.timeline.again();
+        this.#on.again();
+        this.#away = false;
+        this.#look();
+      },
+      away: () => {
+        this.#away = true;
+        this.#look();
+      },
       vad_event: (message) => {
         this.timeline.event(message, performance.now());
         this.#on.vad(this.timeline.speaking);
       },
       partial_transcript: (message) => this.#on.partial(message),
-      final_transcript: (message) => this.#on.final(message, this.timeline.final(message.segment_id, performance.now())),
+      final_transcript: (message) => {
+        const start = this.timeline.start(message);
+        this.#on.final(message, start, this.timeline.final(message.segment_id, performance.now()));
+      },
       error: ({ code, segment_id }) => {
         if (code === "QUEUE_CONGESTION") {
           this.timeline.dropped();
@@ -71,6 +145,12 @@ export class Conversation {
         }
       },
     };
+  }
+
+  /** The source has failed: nothing is left to say. */
+  #give(fail, error) {
+    fail(error);
+    this.#client.cancel();
   }
 
   #enter(phase) {

@@ -2,7 +2,7 @@
 
 /** Whether the service wants a key: "required" or "off". Raises TypeError when it does not answer. */
 export async function askAuth() {
-  const response = await fetch("/", { headers: { Accept: "application/json" }, cache: "no-store" });
+  const response = await fetch("./", { headers: { Accept: "application/json" }, cache: "no-store" });
   return (await response.json()).auth;
 }
 
@@ -13,7 +13,7 @@ export async function diagnose(outcome, key) {
   if (outcome.kind === "refused" && !FULL.includes(outcome.code)) return "refused";
   try {
     if (outcome.kind === "shut" && (await askAuth()) === "required") return key ? "keyRefused" : "keyWanted";
-    if (!(await fetch("/health/ready", { cache: "no-store" })).ok) return "notReady";
+    if (!(await fetch("health/ready", { cache: "no-store" })).ok) return "notReady";
   } catch {
     return "unreachable";
   }

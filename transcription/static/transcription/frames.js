@@ -24,6 +24,11 @@ export class Framer {
     }
   }
 
+  /** Ends the frame with silence: what comes next does not follow what came before. */
+  pad() {
+    if (this.#length) this.push(new Float32Array(SAMPLES - this.#length));
+  }
+
   /** Passes on what is left, shorter than a frame. */
   flush() {
     if (this.#length) this.#pass();

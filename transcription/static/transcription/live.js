@@ -1,79 +1,60 @@
-// The live page: shows what transcription/live.py sends, about once a second. Text is only ever set as text.
-"use strict";
+// The live page: shows what transcription/audit/live.py sends, about once a second. Text is only ever set as text.
 
-(() => {
-  const page = document.getElementById("content-main");
-  const connection = document.getElementById("connection");
-  const tables = { sessions: document.getElementById("sessions"), workers: document.getElementById("workers") };
-  const cluster = document.getElementById("cluster");
-  const showsText = document.querySelector("th.transcript") !== null;
-  const LOST = { 4401: "Log in again to watch.", 4403: "Watching is not permitted any more." };
-  let waitMs = 1000;
+import { clock } from "./clock.js";
+import { make } from "./make.js";
 
-  function cell(content, tag = "td", className = "") {
-    const element = document.createElement(tag);
-    element.append(content);
-    if (className) element.className = className;
-    return element;
-  }
+const page = document.getElementById("content-main");
+const connection = document.getElementById("connection");
+const cluster = document.getElementById("cluster");
+const sessions = document.getElementById("sessions");
+const workers = document.getElementById("workers");
+const showsText = document.querySelector("th.transcript") !== null;
+const LOST = { 4401: "Log in again to watch.", 4403: "Watching is not permitted any more." };
+const SOONEST_MS = 1000;
+const LATEST_MS = 15000;
 
-  function fill(body, rows, nothing) {
-    if (!rows.length) {
-      const none = cell(nothing);
-      none.colSpan = 12;
-      rows = [[none]];
-    }
-    body.replaceChildren(...rows.map((cells) => {
-      const row = document.createElement("tr");
-      row.append(...cells);
-      return row;
-    }));
-  }
+let waitMs = SOONEST_MS;
 
-  function clock(ms) {
-    const seconds = Math.floor(ms / 1000);
-    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-  }
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(`${scheme}//${location.host}${page.dataset.socket}`);
+  socket.addEventListener("message", ({ data }) => {
+    waitMs = SOONEST_MS;
+    show(JSON.parse(data));
+  });
+  socket.addEventListener("close", ({ code }) => {
+    connection.textContent = LOST[code] ?? "Not connected; trying again …";
+    if (!(code in LOST)) setTimeout(connect, waitMs);
+    waitMs = Math.min(waitMs * 2, LATEST_MS);
+  });
+}
 
-  function session(report) {
-    const link = document.createElement("a");
-    link.href = `${page.dataset.sessionUrl}?q=${encodeURIComponent(report.uid)}`;
-    link.textContent = report.session_id;
-    const cells = [
-      cell(link), cell(report.client), cell(report.language), cell(clock(report.audio_ms)), cell(String(report.segments)),
-      cell(report.talking ? "speaking" : "–"),
-    ];
-    if (showsText) cells.push(cell(report.text ?? "", "td", "transcript"));
-    return cells;
-  }
+function show(picture) {
+  connection.textContent = picture.error ?? `Live, ${new Date().toLocaleTimeString()}`;
+  const facts = Object.entries(picture.cluster);
+  cluster.replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+  fill(sessions, picture.sessions.map(session), "No session is live.");
+  fill(workers, picture.workers.map(worker), "No worker has been heard of in the last seconds.");
+}
 
-  function worker(w) {
-    return [
-      w.worker_id, `${w.model} (${w.compute_type})`, w.device, w.running, w.load, w.batch_size, w.avg_partial_ms, w.avg_final_ms,
-    ].map((value) => cell(String(value)));
-  }
+function fill(body, rows, nothing) {
+  const shown = rows.length ? rows : [[make("td", { colSpan: 12 }, nothing)]];
+  body.replaceChildren(...shown.map((cells) => make("tr", {}, ...cells)));
+}
 
-  function show(picture) {
-    connection.textContent = picture.error ?? `Live, ${new Date().toLocaleTimeString()}`;
-    cluster.replaceChildren(...Object.entries(picture.cluster).map(([name, value]) => {
-      const item = document.createElement("div");
-      item.append(cell(name, "dt"), cell(String(value), "dd"));
-      return item;
-    }));
-    fill(tables.sessions, picture.sessions.map(session), "No session is live.");
-    fill(tables.workers, picture.workers.map(worker), "No worker has been heard of in the last seconds.");
-  }
+function session({ uid, session_id, client, language, audio_ms, segments, talking, text }) {
+  const link = make("a", { href: `${page.dataset.sessionUrl}?q=${encodeURIComponent(uid)}` }, session_id);
+  const cells = [link, client, language, clock(audio_ms), segments, talking ? "speaking" : "–"].map(cell);
+  return showsText ? [...cells, make("td", { className: "transcript" }, text ?? "")] : cells;
+}
 
-  function connect() {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}/ws/admin/live`);
-    socket.onmessage = (event) => { waitMs = 1000; show(JSON.parse(event.data)); };
-    socket.onclose = (event) => {
-      connection.textContent = LOST[event.code] ?? "Not connected; trying again …";
-      if (!(event.code in LOST)) setTimeout(connect, waitMs);
-      waitMs = Math.min(waitMs * 2, 15000);
-    };
-  }
+function worker({ worker_id, model, compute_type, device, running, load, batch_size, avg_partial_ms, avg_final_ms }) {
+  const named = `${model} (${compute_type})`;
+  return [worker_id, named, device, running, load, batch_size, avg_partial_ms, avg_final_ms].map(cell);
+}
 
-  connect();
-})();
+function cell(content) {
+  return make("td", {}, content);
+}
+
+connect();

@@ -1,19 +1,22 @@
 // Brings the parts together: buttons, files, one conversation at a time.
 
+import { clock } from "./clock.js";
 import { Conversation } from "./conversation.js";
 import { diagnose } from "./diagnosis.js";
 import { copy, download } from "./export.js";
-import { language, speak, t, translate } from "./i18n.js";
+import { duration, language, speak, t, translate } from "./i18n.js";
 import { Microphone, MicrophoneError } from "./microphone.js";
 import * as notice from "./notice.js";
 import * as options from "./options.js";
 import { Recording, RecordingError } from "./recording.js";
-import { Strip, clock } from "./strip.js";
+import { Strip } from "./strip.js";
 import { srt, txt } from "./subtitles.js";
 import * as view from "./view.js";
+import { written } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const address = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${document.documentElement.dataset.websocket}`;
+const DEAF = ["micInterrupted", "micMuted", "deaf"];
 const strip = new Strip($("strip"));
 const talk = $("talk");
 
@@ -22,6 +25,7 @@ let offset = 0; // seconds of audio in the sessions before
 let current = null;
 let phase = "idle";
 let speaking = false;
+let hindrance = null; // what keeps the service from hearing, by its name in texts.js
 
 async function converse(source) {
   if (current) return;
@@ -42,7 +46,13 @@ async function converse(source) {
       read();
     },
     partial: (message) => view.showPartial(message, lang),
-    final: (message, latency) => add(message, latency, lang),
+    final: (message, start, latency) => add(message, start, latency, lang),
+    again: () => {
+      speaking = false;
+      view.settle();
+      read();
+    },
+    hindered: hinder,
     trouble: (name, segment) => {
       notice.show(name);
       if (segment) view.dropPartial(segment);
@@ -58,6 +68,8 @@ async function converse(source) {
   } finally {
     clearInterval(ticking);
     elapse();
+    notice.hide(hindrance);
+    hindrance = null;
     strip.rest();
     offset += current.timeline.ms / 1000;
     current = null;
@@ -68,6 +80,7 @@ async function converse(source) {
 async function explain(outcome, key, retry, source) {
   if (outcome.kind === "ended") {
     if (outcome.reason === "timeout" || outcome.reason === "error") notice.show(outcome.reason, {}, retry);
+    else if (outcome.reason === "operator") notice.show("operator");
     else if (source.lost) notice.show("micLost", {}, retry);
   } else if (outcome.kind === "dropped") {
     notice.show("dropped", {}, retry);
@@ -80,8 +93,9 @@ async function explain(outcome, key, retry, source) {
 
 function complain(error, retry) {
   if (error instanceof MicrophoneError) {
-    const name = error.reason === "insecure" ? "insecure" : `mic${error.reason[0].toUpperCase()}${error.reason.slice(1)}`;
-    notice.show(name, {}, error.reason === "insecure" ? null : retry);
+    const hopeless = ["insecure", "unsupported"].includes(error.reason);
+    const name = hopeless ? error.reason : `mic${error.reason[0].toUpperCase()}${error.reason.slice(1)}`;
+    notice.show(name, {}, hopeless ? null : retry);
   } else if (error instanceof RecordingError) {
     notice.show("badFile", { name: error.message });
   } else if (error.name === "SyntaxError") {
@@ -92,9 +106,19 @@ function complain(error, retry) {
   }
 }
 
-function add(message, latency, lang) {
-  const { segment_id: segment, text, words, confidence, timing } = message;
-  const start = offset + message.audio_start_ms / 1000;
+/** Something is in the way of what is said, or no longer; then nothing was heard for so long. */
+function hinder(name, deafMs) {
+  notice.hide(hindrance);
+  hindrance = name;
+  if (name) notice.show(name, {}, name === "micInterrupted" ? () => current.resume() : null);
+  else if (deafMs) notice.show("back", { time: duration(deafMs) });
+  read();
+}
+
+function add(message, begin, latency, lang) {
+  const { segment_id: segment, confidence, timing } = message;
+  const { text, words } = written(message);
+  const start = offset + begin / 1000;
   const final = { segment, text, words, start, duration: message.audio_duration_ms / 1000, confidence, timing, latency, lang };
   transcript.push(final);
   view.showFinal(final);
@@ -111,12 +135,18 @@ function enter(name) {
 /** The button, and what is heard, in words. */
 function read() {
   const labels = { idle: "talk", connecting: "connecting", live: "stop", finishing: "finishing" };
-  const vad = phase !== "live" ? "off" : speaking ? "speech" : "silence";
+  const vad = phase !== "live" ? "off" : heard(hindrance);
   talk.dataset.phase = phase;
   talk.setAttribute("aria-disabled", phase === "connecting");
   $("talk-label").textContent = t(labels[phase]);
   $("vad").dataset.state = vad;
-  $("vad").textContent = t({ off: "vadOff", silence: "vadSilence", speech: "vadSpeech" }[vad]);
+  $("vad").textContent = t({ off: "vadOff", silence: "vadSilence", speech: "vadSpeech", deaf: "vadDeaf", away: "vadAway" }[vad]);
+}
+
+function heard(hindrance) {
+  if (DEAF.includes(hindrance)) return "deaf";
+  if (hindrance === "away") return "away";
+  return speaking ? "speech" : "silence";
 }
 
 function elapse() {

@@ -8,7 +8,7 @@ const again = document.getElementById("again");
 let shown = null;
 let waiting;
 
-document.getElementById("dismiss").addEventListener("click", hide);
+document.getElementById("dismiss").addEventListener("click", () => hide());
 
 /** Shows a text of texts.js; with `retry`, a button for it, enabled after so many ms. */
 export function show(name, values = {}, retry = null, after = 0) {
@@ -23,7 +23,9 @@ export function show(name, values = {}, retry = null, after = 0) {
   waiting = setTimeout(() => (again.disabled = false), after);
 }
 
-export function hide() {
+/** Takes it away; with a name, only if it is that one. */
+export function hide(name = shown?.name) {
+  if (shown?.name !== name) return;
   shown = null;
   notice.hidden = true;
 }

@@ -23,6 +23,7 @@ export function config() {
     vad_threshold: threshold.valueAsNumber,
     partial_results: document.getElementById("partials").checked,
     word_timestamps: document.getElementById("words").checked,
+    format: document.getElementById("formatted").checked ? "pt-BR" : "off",
   };
 }
 

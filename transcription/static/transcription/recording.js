@@ -5,6 +5,9 @@ import { FRAME_MS, Framer, RATE, SAMPLES } from "./frames.js";
 const PACE = 4; // times real time, until the service asks for less
 const MOST_AT_ONCE_MS = 1000; // after a pause, such as in a tab that is not looked at
 const WAKE_MS = 50;
+const BLOCK = RATE / 2; // samples that are mixed at a time
+const SILENT = 1e-4; // power, as a share of the loudest channel's (-40 dB)
+const OPPOSED = -0.5; // correlation with the loudest channel: a cable wired the wrong way round
 const MOST_UNSENT = 64 * 1024; // bytes the browser still holds
 
 /** The browser cannot decode this file. */
@@ -63,10 +66,27 @@ export class Recording {
   }
 }
 
+/** Block by block, the mean of its channels, without those that are silent or would cancel the loudest out. */
 function mixed(audio) {
-  const samples = audio.getChannelData(0);
-  for (let channel = 1; channel < audio.numberOfChannels; channel++) {
-    audio.getChannelData(channel).forEach((sample, i) => (samples[i] += sample));
+  const channels = Array.from({ length: audio.numberOfChannels }, (_, channel) => audio.getChannelData(channel));
+  if (channels.length === 1) return channels[0];
+  const samples = new Float32Array(audio.length);
+  for (let from = 0; from < audio.length; from += BLOCK) {
+    const heard = agreeing(channels.map((channel) => channel.subarray(from, from + BLOCK)));
+    for (const block of heard) block.forEach((sample, i) => (samples[from + i] += sample / heard.length));
   }
-  return audio.numberOfChannels === 1 ? samples : samples.map((sample) => sample / audio.numberOfChannels);
+  return samples;
+}
+
+function agreeing(blocks) {
+  const powers = blocks.map((block) => product(block, block));
+  const most = Math.max(...powers);
+  const loudest = blocks[powers.indexOf(most)];
+  return blocks.filter(
+    (block, i) => powers[i] >= SILENT * most && product(block, loudest) >= OPPOSED * Math.sqrt(powers[i] * most),
+  );
+}
+
+function product(a, b) {
+  return a.reduce((sum, sample, i) => sum + sample * b[i], 0);
 }

@@ -1,7 +1,8 @@
 // The transcript on the page.
 
-import { clock } from "./strip.js";
+import { clock } from "./clock.js";
 import { duration, percent, seconds, t } from "./i18n.js";
+import { make } from "./make.js";
 import { pieces, sureness } from "./words.js";
 
 const finals = document.getElementById("finals");
@@ -106,10 +107,4 @@ function table(words, lang) {
 function keepInSight(element) {
   const { top } = element.getBoundingClientRect();
   if (top > 0 && top < innerHeight + element.offsetHeight) element.scrollIntoView({ block: "nearest" });
-}
-
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }

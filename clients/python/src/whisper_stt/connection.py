@@ -1,40 +1,51 @@
-"""One WebSocket with one session on it."""
+"""A WebSocket to the service, by the websockets library."""
 
-import asyncio
+import errno
+import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
 
 import websockets
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from whisper_stt.errors import ConnectError, ProtocolError, RefusedError
-from whisper_stt.messages import Message, ServerError, SessionEnded, SessionStarted, decode, encode
+from whisper_stt.errors import ConnectError, NobodyListensError, RefusedError, WhisperSttError
+from whisper_stt.proxies import proxy_for
+from whisper_stt.session import Frame
+from whisper_stt.session.address import Address
+from whisper_stt.session.errors import closed_for_good
+from whisper_stt.session.limits import CLOSE_S, HEARTBEAT_S
 
-# At DEBUG, websockets logs the handshake's headers, and with them the key.
+# At DEBUG, websockets logs the handshake's headers, and with them the key: whatever level is asked for.
 _quiet = logging.getLogger("whisper_stt.websocket")
 _quiet.setLevel(logging.INFO)
-
-CLOSE_S = 2.0
-HEARTBEAT_S = 20.0
+_quiet.addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class Dialler:
     """Opens connections; keeps the key to itself."""
 
-    def __init__(self, url: str, api_key: str | None, timeout_s: float) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        """Raises `OptionError` when the environment names a proxy that is none."""
+        self._address = address
+        self._proxy = proxy_for(address.endpoint)
         self._timeout_s = timeout_s
 
     @asynccontextmanager
     async def dial(self) -> AsyncIterator["Connection"]:
-        """A connection without a session; a session still live at the end is cancelled."""
+        """A connection without a session; raises `ConnectError` and `RefusedError`."""
+        ws = await self._open()
         try:
-            ws = await websockets.connect(
-                self._url,
-                additional_headers=self._headers,
+            yield Connection(ws, self._address)
+        finally:
+            await ws.close()
+
+    async def _open(self) -> websockets.ClientConnection:
+        try:
+            return await websockets.connect(
+                self._address.url,
+                additional_headers=self._address.headers,
+                proxy=self._proxy.url if self._proxy else None,
                 compression=None,
                 open_timeout=self._timeout_s,
                 close_timeout=CLOSE_S,
@@ -42,94 +53,56 @@ class Dialler:
                 ping_timeout=HEARTBEAT_S,
                 logger=_quiet,
             )
-        except InvalidStatus as error:
-            status, body = error.response.status_code, error.response.body or b""
-            raise RefusedError(f"HTTP {status}", body[:200].decode(errors="replace")) from None
-        except InvalidURI as error:
-            raise RefusedError("URL", str(error)) from None
-        except (InvalidHandshake, TimeoutError, OSError, EOFError) as error:
-            raise ConnectError(f"Cannot connect to {self._url}: {error or 'no answer in time'}") from None
-        connection = Connection(ws, self._timeout_s)
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        except Exception as error:  # websockets' own, the system's, and those of what it connects through
+            failure = self._explain(error)
+        # Out here, because theirs may hold the request, and with it the key: no context for ours.
+        raise failure
+
+    def _explain(self, error: Exception) -> WhisperSttError:
+        if isinstance(error, InvalidStatus):
+            return RefusedError(f"HTTP {error.response.status_code}", self._address.hide(_said(error.response.body)))
+        way = f"{self._address} through {self._proxy.name}" if self._proxy else f"{self._address}"
+        if isinstance(error, ImportError) and self._proxy and self._proxy.socks:
+            return ConnectError(
+                f"Cannot connect to {way}: SOCKS needs python-socks (pip install 'python-socks[asyncio]')"
+            )
+        if nobody_listens(error):
+            return NobodyListensError(f"Cannot connect to {way}: nothing listens there")
+        reason = "no answer in time" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__
+        return ConnectError(f"Cannot connect to {way}: {self._address.hide(reason)}")
+
+
+def nobody_listens(error: object) -> bool:
+    """Whether connecting was refused; asyncio joins the errors of a name's addresses to one text."""
+    return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error)
+
+
+def _said(body: bytes | bytearray | None) -> str:
+    """Why a handshake is refused: the service's words, or the beginning of what something else says."""
+    try:
+        return str(json.loads(body or b"")["error"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return (body or b"")[:200].decode(errors="replace")
 
 
 class Connection:
-    """Messages both ways. A lost connection is a `ConnectError`."""
+    """Frames both ways. A lost connection is a `ConnectError`, one that is closed for good an `EndedError`."""
 
-    def __init__(self, ws: websockets.ClientConnection, timeout_s: float) -> None:
+    def __init__(self, ws: websockets.ClientConnection, address: Address) -> None:
         self._ws = ws
-        self._timeout_s = timeout_s
-        self._live = False
+        self._hide = address.hide
 
-    async def start(self, config: dict[str, Any], *, resume: str | None, last_segment_id: str | None) -> SessionStarted:
-        """Open a session that can be resumed, or go on with one; raises the `RefusedError` of a refusal."""
-        lost = {"session_id": resume, "last_segment_id": last_segment_id} if resume else {}
-        await self.send("start_session", resume=True, config=config, **lost)
-        try:
-            return await self._started()
-        except RefusedError as error:
-            # A service that knows no `resume`, or whose session still belongs to the lost connection.
-            if error.code != "INVALID_MESSAGE" and not (lost and error.code == "SESSION_EXISTS"):
-                raise
-        await self.send("start_session", config=config)
-        return await self._started()
-
-    async def send(self, kind: str, **fields: Any) -> None:
-        """Send a message."""
-        await self._send(encode(kind, **fields))
-
-    async def send_audio(self, pcm: bytes) -> None:
-        """Send a frame of audio."""
-        await self._send(pcm)
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        """What comes, `session_ended` last."""
-        while self._live:
-            message = await self._receive()
-            if isinstance(message, SessionEnded):
-                self._live = False
-            yield message
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        self._ws.transport.abort()
-
-    async def close(self) -> None:
-        """Close the socket; what a session that still lives has not answered is dropped."""
-        if self._live and self._ws.state is websockets.State.OPEN:
-            with suppress(ConnectError):
-                await self.send("cancel")
-        await self._ws.close()
-
-    async def _started(self) -> SessionStarted:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                while True:
-                    match await self._receive():
-                        case SessionStarted() as started:
-                            self._live = True
-                            return started
-                        case ServerError() as error:
-                            raise RefusedError(error.code, error.message, error.retry_after_ms)
-        except TimeoutError:
-            raise ConnectError("The service did not open a session in time") from None
-
-    async def _send(self, frame: str | bytes) -> None:
+    async def send(self, frame: Frame) -> None:
+        """Send a frame; waits while the socket has enough to send."""
         try:
             await self._ws.send(frame)
         except ConnectionClosed as error:
-            raise ConnectError(f"Connection lost: {error}") from None
+            raise ConnectError(f"Connection lost: {self._hide(error)}") from None
 
-    async def _receive(self) -> Message:
-        while True:
-            try:
-                frame = await self._ws.recv()
-            except ConnectionClosed as error:
-                raise ConnectError(f"Connection lost: {error}") from None
-            if isinstance(frame, bytes):
-                raise ProtocolError("The service does not speak this protocol")
-            if message := decode(frame):
-                return message
+    async def receive(self) -> Frame:
+        """The next frame; those that came before the connection was lost come first."""
+        try:
+            return await self._ws.recv()
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd else None
+            raise closed_for_good(code) or ConnectError(f"Connection lost: {self._hide(error)}") from None

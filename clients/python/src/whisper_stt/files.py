@@ -1,19 +1,16 @@
 """Whole recordings: `transcribe` for asynchronous programs, `transcribe_file` for all others."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import CancelledError
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from os import PathLike, fspath
-from typing import Any
+from os import PathLike
+from typing import Any, BinaryIO
 
 from whisper_stt.errors import SegmentsLostError, WhisperSttError
 from whisper_stt.media import Audio
-from whisper_stt.messages import Event, FinalTranscript, ServerError
 from whisper_stt.options import connect
-from whisper_stt.stream import Stream
+from whisper_stt.reading import Pcm
+from whisper_stt.session.messages import Event, FinalTranscript, ServerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +21,8 @@ class Transcript:
     """Those with words, in order of speech."""
     failed: list[ServerError] = field(default_factory=list)
     """Segments that could not be transcribed."""
+    damage: str | None = None
+    """What of the recording could not be read, in words: it is not in the transcript. None while all of it could."""
 
     @property
     def text(self) -> str:
@@ -32,77 +31,60 @@ class Transcript:
 
 
 async def transcribe(
-    blocks: Iterable[bytes],
+    source: Pcm,
     *,
     on_event: Callable[[Event], None] | None = None,
     on_progress: Callable[[float], None] | None = None,
     **options: Any,
 ) -> Transcript:
-    """Transcribe PCM; `options` are those of `connect`.
+    """Transcribe PCM; raises what the source raises, after what it gave is transcribed and told.
 
-    `blocks` is read in a thread of its own. `on_progress` is given the seconds of audio that are transcribed.
+    An error of this package that breaks it off has what was transcribed by then as its `transcript`.
+
+    Args:
+        source: 16-bit little-endian mono PCM in pieces of any length, such as an `Audio`: an asynchronous iterable, or
+            one that is read in a thread of its own.
+        on_event: called with each event, in order.
+        on_progress: called with the seconds of audio that are transcribed.
+        options: those of `connect`.
     """
-    transcript = Transcript()
-    async with connect(**options) as stream:
-        feeding = asyncio.create_task(_feed(stream, blocks))
-        try:
+    segments: list[FinalTranscript] = []
+    failed: list[ServerError] = []
+    try:
+        async with connect(**options) as stream:
+            stream.feed(source)
             async for event in stream:
                 match event:
                     case FinalTranscript() if event.text:
-                        transcript.segments.append(event)
+                        segments.append(event)
                     case ServerError():
-                        transcript.failed.append(event)
+                        failed.append(event)
                 if on_progress and isinstance(event, FinalTranscript):
                     on_progress(event.end)
                 if on_event:
                     on_event(event)
-            await feeding
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-    return transcript
+    except WhisperSttError as error:
+        error.transcript = Transcript(segments, failed, getattr(source, "damage", None))
+        raise
+    return Transcript(segments, failed, getattr(source, "damage", None))
 
 
-def transcribe_file(path: str | PathLike[str], url: str | None = None, **options: Any) -> Transcript:
-    """Transcribe a recording in any format that PyAV reads (a 16 kHz mono WAV needs no PyAV).
+def transcribe_file(
+    file: str | PathLike[str] | BinaryIO, url: str | None = None, *, channel: int | None = None, **options: Any
+) -> Transcript:
+    """Transcribe a recording in any format that PyAV reads.
 
-    `options` are those of `connect` and `transcribe`. Raises `MediaError` for a file that is no audio, `ConnectError`
-    and `RefusedError` for the service, `SegmentsLostError` when something has no transcript.
+    Args:
+        file: a path, also of a pipe; `-` for standard input; or a file object opened in binary mode.
+        url: the service's WebSocket; that of `STT_URL`, or this machine's, when left out.
+        channel: which one to hear, counting from 1; left out, all of them, mixed.
+        options: those of `connect` and `transcribe`; partials are off.
+
+    Raises `MediaError` for a file that is no audio, `ConnectError` and `RefusedError` for the service,
+    `SegmentsLostError` when something has no transcript. What is damaged in the file is in the transcript's `damage`.
     """
-    transcript = asyncio.run(transcribe(Audio(fspath(path)), url=url, **{"partials": False, **options}))
+    with Audio(file, channel=channel) as audio:
+        transcript = asyncio.run(transcribe(audio, url=url, **{"partials": False, **options}))
     if transcript.failed:
         raise SegmentsLostError(transcript, len(transcript.failed))
     return transcript
-
-
-async def _feed(stream: Stream, blocks: Iterable[bytes]) -> None:
-    try:
-        async for block in _read(blocks):
-            await stream.send(block)
-    finally:
-        # What was read is transcribed, whatever became of the rest.
-        await stream.end()
-
-
-async def _read(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Reads in a daemon thread: nobody has to wait for a pipe that says nothing."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(2)
-
-    def put(item: bytes | BaseException | None) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
-
-    def read() -> None:
-        with suppress(RuntimeError, CancelledError):  # the loop is gone
-            try:
-                for block in blocks:
-                    put(block)
-                put(None)
-            except WhisperSttError as error:
-                put(error)
-
-    threading.Thread(target=read, name="whisper-stt-reader", daemon=True).start()
-    while (item := await queue.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        yield item

@@ -1,41 +1,38 @@
-"""A stream of audio to the service, over as many connections as it takes."""
+"""A stream of audio to the service: a `Session` over websockets."""
 
 import asyncio
 import random
+import time
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import msgspec
-
-from whisper_stt import connection
-from whisper_stt.backlog import Backlog, Part
-from whisper_stt.connection import Connection
+from whisper_stt.connection import Connection, Dialler
 from whisper_stt.errors import ConnectError, RefusedError, WhisperSttError
-from whisper_stt.messages import (
-    Answer,
-    Event,
+from whisper_stt.reading import Pcm, read
+from whisper_stt.session import Answer, Config, Event, Happening, PartialTranscript, Retries, Session, Wait
+from whisper_stt.session.address import Address
+from whisper_stt.session.limits import CLOSE_S
+from whisper_stt.session.messages import (
+    Configure,
+    Configured,
     FinalTranscript,
-    Message,
-    PartialTranscript,
     ServerError,
-    SessionEnded,
-    VadEvent,
+    SessionStarted,
+    TurnMode,
 )
-from whisper_stt.pace import DEFAULT_SPEED, Pacer
+from whisper_stt.session.pace import DEFAULT_SPEED
+from whisper_stt.session.spoken import Spoken, SpokenTimes
 
 AHEAD_S = 2.0
 """`send` waits while more audio than this is still to be sent."""
-FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
-STEADY_S = 11.0
-"""A connection that lived so long, longer than any attempt takes, was a good one."""
 
 
 class Stream:
-    """Audio in, events out: `async with`, `send` and `end` on one side, `async for` on the other.
+    """Audio in, events out: `async with`, then `feed`, or `send` and `end`, on one side, `async for` on the other.
 
     A lost connection is made again, for up to `retry_s` at a time: it resumes its session if the service still has it,
     and else a new session hears what has no final yet. No word is lost, no final is told twice.
@@ -43,45 +40,45 @@ class Stream:
 
     def __init__(
         self,
-        url: str,
-        config: dict[str, Any],
+        address: Address,
+        config: Config,
         *,
-        api_key: str | None = None,
         speed: float = DEFAULT_SPEED,
         retry_s: float = 30.0,
         timeout_s: float = 10.0,
     ) -> None:
-        """`config` as in `start_session`; see `connect`."""
-        self._dialler = connection.Dialler(url, api_key, timeout_s)
-        self._config = config
-        self._rate: int = config["sample_rate"]
+        """Prepare a stream; `connect` is the usual way.
+
+        Args:
+            address: where the service is, with the key.
+            config: options of the session, as in `start_session`.
+            speed: how many times faster than real time audio that exists already goes out, at most.
+            retry_s: how long a lost connection is tried again (s).
+            timeout_s: how long a handshake may take, and then the session's start (s each).
+        """
+        self._dialler = Dialler(address, timeout_s)
+        self._session = Session(config, speed=speed)
+        self._sample_rate = config.sample_rate
+        self._spoken = SpokenTimes()
         self._retry_s = retry_s
-        self._backlog = Backlog(self._rate)
-        self._pacer = Pacer(speed)
+        self._timeout_s = timeout_s
         self._ended = False
         self._work = asyncio.Event()
-        """There is something to send, or nothing more will come."""
+        """Something has happened: the session may have something to send."""
         self._room = asyncio.Event()
         self._events: deque[Event] = deque()
         self._news = asyncio.Event()
         self._flushes: dict[str, asyncio.Future[Answer]] = {}
-        self._session_id: str | None = None
-        self._base = 0
-        """Position in the stream of the session's first sample."""
-        self._answered: set[str] = set()
-        self._last_segment: str | None = None
-        self._unanswered: set[str] = set()
-        self._speaking = not config["vad_enabled"]
-        self._progress = 0
-        self._retry_after_s = 0.0
+        self._changes: deque[asyncio.Future[Configured]] = deque()
         self._failure: WhisperSttError | None = None
         self._task: asyncio.Task[None] | None = None
+        self._feeding: asyncio.Task[None] | None = None
         self._opened = asyncio.Event()
 
     @property
     def sent_s(self) -> float:
         """Seconds of audio sent so far, of those that `send` was given."""
-        return self._progress / self._rate
+        return self._session.sent_s
 
     async def __aenter__(self) -> Self:
         """Open the session; raises what keeps it from being opened."""
@@ -103,12 +100,31 @@ class Stream:
         """Close; what is not transcribed by now is dropped."""
         await self._stop()
 
-    async def send(self, pcm: bytes) -> None:
-        """Send audio: 16-bit little-endian mono at `sample_rate`. Waits while the service has enough to do."""
+    def spoken(self, final: FinalTranscript) -> Spoken:
+        """When a final was spoken, by `time.time()`, and in seconds since the first sample with the gaps of live audio.
+
+        A final's own times are positions in the audio that was sent: right for a recording, and behind the clock once
+        nothing was sent for a while.
+        """
+        return self._spoken.of(final)
+
+    def feed(self, source: Pcm) -> None:
+        """Send all of a source, meanwhile, and end: an iterable of PCM, asynchronous or read in a thread of its own.
+
+        When the source fails, what it gave is still transcribed; then the iteration raises what it raised.
+        """
         self._check_open()
-        self._backlog.push(pcm)
+        if self._feeding:
+            raise WhisperSttError("The stream is fed already")
+        self._feeding = asyncio.create_task(self._feed(source))
+
+    async def send(self, pcm: bytes) -> None:
+        """Send audio: mono, in the stream's encoding and rate. Waits while the service has enough to do."""
+        self._check_open()
+        self._session.push(pcm)
+        self._spoken.push(len(pcm) / 2 / self._sample_rate, time.time())
         self._work.set()
-        while self._backlog.unsent_s > AHEAD_S and not self._failure:
+        while self._session.unsent_s > AHEAD_S and not self._failure:
             self._room.clear()
             await self._room.wait()
         if self._failure:
@@ -120,7 +136,29 @@ class Stream:
         flush_id = uuid.uuid4().hex
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._flushes[flush_id] = answer
-        self._backlog.flush(flush_id)
+        self._session.flush(flush_id)
+        self._work.set()
+        return await answer
+
+    async def configure(
+        self,
+        *,
+        language: str | None = None,
+        turn_mode: TurnMode | None = None,
+        min_silence_ms: int | None = None,
+        max_hold_ms: int | None = None,
+    ) -> Configured:
+        """Go on with other options, those left out as they were; returns those that hold from now on.
+
+        While there is no session, for want of audio, it waits for the next one. Raises `RefusedError` when the service
+        does not take them; the stream goes on as it was.
+        """
+        self._check_open()
+        answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
+        self._changes.append(answer)
+        self._session.configure(
+            Configure(lang_code=language, turn_mode=turn_mode, min_silence_ms=min_silence_ms, max_hold_ms=max_hold_ms)
+        )
         self._work.set()
         return await answer
 
@@ -128,11 +166,14 @@ class Stream:
         """No more audio: the last finals come, then the iteration ends."""
         if not self._ended:
             self._ended = True
-            self._backlog.flush()
+            self._session.end()
             self._work.set()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        """The events, in order. A partial that was not read before the next one came is left out."""
+        """The events, in order. A partial that was not read before the next one came is left out.
+
+        Ends after the last; raises what ended the stream instead, or the source that it was fed.
+        """
         while True:
             while self._events:
                 yield self._events.popleft()
@@ -142,109 +183,87 @@ class Stream:
             await self._news.wait()
         if self._failure:
             raise self._failure
+        if self._feeding:
+            await self._feeding
+
+    async def _feed(self, source: Pcm) -> None:
+        try:
+            async with aclosing(read(source)) as pieces:
+                async for piece in pieces:
+                    await self.send(piece)
+        finally:
+            await self.end()
 
     # Connections
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
-        lost_at = clock()
-        pause = FIRST_RETRY_S
-        lost: WhisperSttError
-        while True:
-            answered, began = len(self._answered), clock()
-            try:
-                async with self._dialler.dial() as peer:
-                    await self._start(peer)
-                    began = clock()
-                    if await self._converse(peer):
-                        return
-            except RefusedError as error:
-                if not error.transient:
-                    raise
-                self._retry_after_s, lost = error.retry_after_s, error
-            except ConnectError as error:
-                if not self._opened.is_set():
-                    raise
-                lost = error
-            else:
-                await self._work.wait()  # an idle session ended; the next begins when there is audio
-                continue
-            if len(self._answered) != answered or clock() - began > STEADY_S:
-                lost_at, pause = clock(), FIRST_RETRY_S
-            wait = max(self._retry_after_s, pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients out
-            self._retry_after_s, pause = 0.0, min(pause * 2, LAST_RETRY_S)
-            if clock() + wait > lost_at + self._retry_s:
-                raise lost
-            await asyncio.sleep(wait)
-
-    async def _start(self, peer: Connection) -> None:
-        started = await peer.start(self._config, resume=self._session_id, last_segment_id=self._last_segment)
-        if started.resumed:
-            received = round(started.audio_received_ms * self._rate / 1000)
-            self._base = self._backlog.rewind(self._base + received) - received
-        else:
-            self._base = self._backlog.rewind()
-            self._answered, self._last_segment = set(), None
-            self._unanswered, self._speaking = set(), not self._config["vad_enabled"]
-        self._session_id = started.session_id
-        self._pacer.begin(asyncio.get_running_loop().time())
-        if self._backlog.unsent or self._ended:
-            self._work.set()
-        self._opened.set()
-
-    async def _converse(self, peer: Connection) -> bool:
-        """Send and hear until the session has ended; whether that was because the input has."""
-        sender = asyncio.create_task(self._send_all(peer))
-
-        def done(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and task.exception():
-                peer.abort()
-
-        sender.add_done_callback(done)
-        try:
-            async for message in peer:
-                if isinstance(message, SessionEnded):
-                    self._session_id = None
-                    if sender.done() or message.reason == "timeout":
-                        return sender.done()
-                    raise ConnectError(f"The service ended the session: {message.reason}")
-                self._hear(message)
-        finally:
-            sender.cancel()
-            with suppress(asyncio.CancelledError, ConnectError):
-                await sender
-        raise ConnectError("Connection lost")
-
-    async def _send_all(self, peer: Connection) -> None:
-        clock = asyncio.get_running_loop().time
-        while True:
-            if part := self._backlog.peek():
-                # Finals that come meanwhile may shorten the wait.
-                if part.flush_id is None and (delay := self._pacer.delay(clock(), len(self._unanswered))) > 0:
-                    await asyncio.sleep(min(delay, 0.1))
-                else:
-                    await self._send_part(peer, self._backlog.take(clock(), speaking=self._speaking))
-            elif self._ended:
-                await peer.send("end_session")
-                return
-            else:
+        retries = Retries(self._retry_s, clock())
+        while not self._session.over:
+            if not self._session.needed:
                 self._work.clear()
                 await self._work.wait()
+                continue
+            try:
+                async with self._dialler.dial() as connection:
+                    await self._converse(connection, retries)
+            except WhisperSttError as error:
+                chance = random.random()  # noqa: S311 - spreads clients out
+                pause = retries.lost(error, clock(), chance)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
 
-    async def _send_part(self, peer: Connection, part: Part) -> None:
-        if part.flush_id is not None:
-            await peer.send("flush", flush_id=part.flush_id)
-            return
-        await peer.send_audio(part.pcm)
-        self._pacer.sent(len(part.pcm) / 2 / self._rate, asyncio.get_running_loop().time())
-        self._progress = max(self._progress, part.end)
-        self._room.set()
+    async def _converse(self, connection: Connection, retries: Retries) -> None:
+        """Send and hear until the session has ended."""
+        now = asyncio.get_running_loop().time()
+        self._session.connect(now, now + self._timeout_s)
+        sender = asyncio.create_task(self._send_all(connection))
+        receiver = asyncio.create_task(self._receive_all(connection, retries))
+        try:
+            await asyncio.wait((sender, receiver), return_when=asyncio.FIRST_COMPLETED)
+            if not receiver.done():
+                sender.result()
+            await receiver
+        finally:
+            sender.cancel()
+            receiver.cancel()
+            await asyncio.gather(sender, receiver, return_exceptions=True)
+            if farewell := self._session.farewell():
+                with suppress(ConnectError, TimeoutError):
+                    async with asyncio.timeout(CLOSE_S):
+                        await connection.send(farewell)
+
+    async def _send_all(self, connection: Connection) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            frame = self._session.poll(clock())
+            if isinstance(frame, Wait):
+                self._work.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(frame.seconds):
+                        await self._work.wait()
+                continue
+            try:
+                await connection.send(frame)
+            except ConnectError:
+                return  # the receiver sees it too, after what came before
+            self._room.set()
+
+    async def _receive_all(self, connection: Connection, retries: Retries) -> None:
+        clock = asyncio.get_running_loop().time
+        while self._session.connected:
+            frame = await connection.receive()
+            for happening in self._session.receive(frame, clock()):
+                self._tell(happening, retries, clock())
+            self._work.set()
 
     async def _stop(self) -> None:
         self._ended = True
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in (self._task, self._feeding):
+            if task:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -255,7 +274,8 @@ class Stream:
         elif error:
             self._failure = WhisperSttError("Internal error")
             self._failure.__cause__ = error
-        for answer in self._flushes.values():
+        waiters: list[asyncio.Future[Answer] | asyncio.Future[Configured]] = [*self._flushes.values(), *self._changes]
+        for answer in waiters:
             if not answer.done():
                 answer.set_exception(self._failure or WhisperSttError("The session ended without an answer"))
                 answer.exception()  # somebody may have given up waiting for it
@@ -270,53 +290,34 @@ class Stream:
 
     # What the service says
 
-    def _hear(self, message: Message) -> None:
-        match message:
-            case VadEvent(state=state, segment_id=segment_id):
-                self._speaking = state == "speech_start"
-                if state == "speech_end" and segment_id and segment_id not in self._answered:
-                    self._unanswered.add(segment_id)
-                self._tell(msgspec.structs.replace(message, t_ms=self._at(message.t_ms)))
-            case PartialTranscript():
-                self._tell(msgspec.structs.replace(message, audio_end_ms=self._at(message.audio_end_ms)))
-            case FinalTranscript(segment_id=segment_id):
-                self._settle(
-                    segment_id,
-                    msgspec.structs.replace(message, audio_start_ms=self._at(message.audio_start_ms)),
-                )
-            case ServerError(segment_id=str(segment_id)):
-                self._settle(segment_id, message)
-            case ServerError(code="QUEUE_CONGESTION"):
-                # It drops audio: only a new session can have it again.
-                self._pacer.slow_down()
-                self._session_id = None
-                raise ConnectError(message.message)
-            case ServerError(code="INTERNAL_ERROR"):
-                self._session_id = None
-                raise ConnectError(message.message)
-            case ServerError(code=code):
-                raise RefusedError(code, message.message)
-
-    def _settle(self, segment_id: str, answer: Answer) -> None:
-        if segment_id in self._answered:
-            return
-        self._answered.add(segment_id)
-        self._last_segment = segment_id
-        self._unanswered.discard(segment_id)
-        if isinstance(answer, FinalTranscript):
-            self._backlog.confirm(round(answer.end * self._rate))
-        if answer.flush_id:
-            self._backlog.answered(answer.flush_id)
-            waiting = self._flushes.pop(answer.flush_id, None)
-            if waiting and not waiting.done():
-                waiting.set_result(answer)
-        self._tell(answer)
-
-    def _tell(self, event: Event) -> None:
-        if isinstance(event, PartialTranscript) and self._events and isinstance(self._events[-1], PartialTranscript):
-            self._events.pop()
-        self._events.append(event)
+    def _tell(self, happening: Happening, retries: Retries, now: float) -> None:
+        if not isinstance(happening, SessionStarted | Configured):
+            self._spoken.hear(happening)
+        match happening:
+            case SessionStarted(resumed=resumed):
+                if not resumed:
+                    self._spoken.begin()
+                retries.opened(now)
+                self._opened.set()
+                return
+            case Configured() | ServerError(segment_id=None):
+                self._hear_configured(happening)
+                return
+            case PartialTranscript() if self._events and isinstance(self._events[-1], PartialTranscript):
+                self._events.pop()
+            case FinalTranscript(flush_id=flush_id) | ServerError(flush_id=flush_id):
+                retries.answered()
+                waiting = self._flushes.pop(flush_id, None) if flush_id else None
+                if waiting and not waiting.done():
+                    waiting.set_result(happening)
+        self._events.append(happening)
         self._news.set()
 
-    def _at(self, t_ms: float) -> float:
-        return t_ms + self._base * 1000 / self._rate
+    def _hear_configured(self, answer: Configured | ServerError) -> None:
+        waiting = self._changes.popleft()
+        if waiting.done():
+            return
+        if isinstance(answer, Configured):
+            waiting.set_result(answer)
+        else:
+            waiting.set_exception(RefusedError(answer.code, answer.message, answer.retry_after_ms))

@@ -1,28 +1,40 @@
 """The `whisper-stt` command."""
 
 import argparse
-import os
+import math
 import sys
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NoReturn
 
-from whisper_stt.errors import WhisperSttError
+from whisper_stt.cli import streams
+from whisper_stt.cli.advice import advised
+from whisper_stt.cli.targets import FORMATS
+from whisper_stt.errors import OptionError, WhisperSttError
 from whisper_stt.media import MediaError
+from whisper_stt.session.address import hide
+
+REDACTED = ("cpf", "card", "phone", "email")
+"""What `--redact` takes."""
 
 
 class Exit(IntEnum):
-    """Exit codes."""
+    """Exit codes. Not among them is 1, by which Python says that a program has crashed."""
 
     OK = 0
-    INCOMPLETE = 1
-    """Something has no transcript, or the service does not accept sessions (`status`)."""
     USAGE = 2
+    """An option, a variable or a name of a file is not what it has to be; nothing was done."""
     SERVICE = 3
     """The service cannot be reached, refuses, or was lost."""
     INPUT = 4
     """A file cannot be read, or holds no audio; or there is no microphone."""
+    INCOMPLETE = 5
+    """Something has no transcript or could not be read, or the service does not accept sessions (`status`)."""
+    OUTPUT = 6
+    """The transcript cannot be written."""
     INTERRUPTED = 130
-    """By Ctrl-C."""
+    """By Ctrl-C; other signals are 128 and their number, too."""
     BROKEN_PIPE = 141
     """Whoever read the output has gone."""
 
@@ -34,8 +46,10 @@ environment:
   NO_COLOR       no colours, whatever the terminal can do
 
 exit codes:
-  0 done   1 incomplete (a segment without transcript; status: not accepting)   2 wrong usage
-  3 the service cannot be reached or refuses   4 the input cannot be read   130 Ctrl-C   141 broken pipe
+  0 done   2 wrong usage   3 the service cannot be reached, refuses, or was lost   4 the input cannot be read
+  5 incomplete (a segment without transcript, a damaged file; status: not accepting)   6 the output cannot be written
+  130 Ctrl-C (143 SIGTERM, 129 SIGHUP)   141 broken pipe
+Whatever the code, what was transcribed is written. 1 is a crash.
 """
 EXAMPLES = {
     "transcribe": """\
@@ -65,27 +79,44 @@ Each talker speaks one of the files in real time, pauses, and speaks the next.
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Its complaints quote what was typed, but no secret in it; its help is output like any other."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Say it; argparse would not say that it could not."""
+        streams.say(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """Complain, and exit with 2."""
+        super().error(hide(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--url", help="the service's WebSocket (default: $STT_URL or ws://localhost:8000/ws/stt)")
-    session = argparse.ArgumentParser(add_help=False)
+    session = Parser(add_help=False)
     session.add_argument("--language", help="such as pt (default: the service's)")
     session.add_argument("--vad-threshold", type=_share, metavar="P", help="0 to 1; lower hears quieter speech")
-    output = argparse.ArgumentParser(add_help=False)
-    output.add_argument("--format", choices=["txt", "srt", "vtt", "json"], default="txt")
+    reading = Parser(add_help=False)
+    reading.add_argument("--channel", type=_natural, metavar="N", help="hear this one: 1 is left (default: all, mixed)")
+    output = Parser(add_help=False)
+    output.add_argument("--format", choices=FORMATS, help="(default: that of --output, or txt)")
+    output.add_argument("--formatted", action="store_true", help="numbers, dates, CPFs as Brazilians write them")
+    output.add_argument("--redact", type=_kinds, default=(), metavar="KINDS", help="keep out: cpf,card,phone,email")
     output.add_argument("--no-times", action="store_true", help="txt without the times of its lines")
     output.add_argument("--quiet", "-q", action="store_true", help="no progress bar, no partials")
-    root = argparse.ArgumentParser(prog="whisper-stt", description="Speech to text by a Whisper STT service.")
+    root = Parser(prog="whisper-stt", description="Speech to text by a Whisper STT service.")
     _shape(root, EPILOG)
+    root.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, title: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def command(name: str, title: str, *parents: Parser) -> Parser:
         added = commands.add_parser(name, help=title, description=title, parents=[common, *parents])
         _shape(added, f"{EXAMPLES[name]}\n{EPILOG}")
         return added
 
-    transcribe = command("transcribe", "Transcribe recordings or a pipe.", session, output)
+    transcribe = command("transcribe", "Transcribe recordings or a pipe.", session, reading, output)
     transcribe.add_argument("files", nargs="+", metavar="FILE", help="any format FFmpeg reads; - is standard input")
     transcribe.add_argument("--output", "-o", help="a file, or a directory for a file each (default: standard output)")
     transcribe.add_argument("--realtime", action="store_true", help="as it was spoken, with live partials")
@@ -93,38 +124,57 @@ def parser() -> argparse.ArgumentParser:
     mic.add_argument("--device", help="a name or number of sounddevice's (default: the system's)")
     status = command("status", "Say how the service is.")
     status.add_argument("--json", action="store_true", help="as the service said it")
-    load = command("load", "Put load on the service and measure it.", session)
+    load = command("load", "Put load on the service and measure it.", session, reading)
     load.add_argument("files", nargs="+", metavar="FILE", help="speech to talk with")
     load.add_argument("--talkers", type=_natural, default=1, help="how many at once (1)")
-    load.add_argument("--ramp", type=float, default=0.0, metavar="S", help="seconds over which they start (0)")
-    load.add_argument("--duration", type=float, default=30.0, metavar="S", help="seconds that each talks for (30)")
-    load.add_argument("--pause", type=float, default=1.5, metavar="S", help="seconds of silence between files (1.5)")
+    load.add_argument("--ramp", type=_seconds, default=0.0, metavar="S", help="seconds over which they start (0)")
+    load.add_argument("--duration", type=_seconds, default=30.0, metavar="S", help="seconds that each talks for (30)")
+    load.add_argument("--pause", type=_seconds, default=1.5, metavar="S", help="seconds of silence between files (1.5)")
     load.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
     return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
-    arguments = parser().parse_args(argv)
+    streams.prepare()
     try:
-        code = _command(arguments.command)(arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _fail("Interrupted", Exit.INTERRUPTED)
+        code = _run(argv)
+        streams.settle()
     except BrokenPipeError:
-        # So that the interpreter does not meet the broken pipe again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return Exit.BROKEN_PIPE
-    except MediaError as error:
-        return _fail(error, Exit.INPUT)
-    except WhisperSttError as error:
-        return _fail(error, Exit.SERVICE)
+    except streams.OutputError as error:
+        streams.complain(error)
+        return Exit.OUTPUT
     return code
 
 
 def run() -> None:
     """The entry point."""
     sys.exit(main())
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+        _check_way(arguments.url)
+        return _command(arguments.command)(arguments)
+    except SystemExit as end:  # argparse's, after help or a wrong option
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return _fail("Interrupted", Exit.INTERRUPTED)
+    except OptionError as error:
+        return _fail(error, Exit.USAGE)
+    except MediaError as error:
+        return _fail(error, Exit.INPUT)
+    except WhisperSttError as error:
+        return _fail(advised(error), Exit.SERVICE)
+
+
+def _check_way(url: str | None) -> None:
+    """What is wrong with the URL, the key or a proxy is told first."""
+    from whisper_stt.options import connect
+
+    connect(url)
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
@@ -148,7 +198,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _fail(error: object, code: Exit) -> int:
-    sys.stderr.write(f"whisper-stt: {error}\n")
+    streams.complain(error)
     return code
 
 
@@ -156,15 +206,42 @@ def _shape(command: argparse.ArgumentParser, epilog: str) -> None:
     command.epilog, command.formatter_class = epilog, argparse.RawDescriptionHelpFormatter
 
 
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(filter(None, text.split(",")))
+    if unknown := next((kind for kind in kinds if kind not in REDACTED), None):
+        raise argparse.ArgumentTypeError(f"expected some of {', '.join(REDACTED)}, got {unknown}")
+    return kinds
+
+
+def _version() -> str:
+    """That of the installed package."""
+    try:
+        return version("whisper-stt-client")
+    except PackageNotFoundError:  # its folder is merely on the path
+        return "(not installed)"
+
+
 def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected 0 to 1, got {text}")
+    if not 0 <= (value := _number(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return value
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (value := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text}")
     return value
 
 
 def _natural(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
-    return value
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    """What is none is no part of any range."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

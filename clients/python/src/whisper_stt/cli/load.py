@@ -5,16 +5,20 @@ import asyncio
 import json
 import math
 import random
-import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
 import whisper_stt
 from whisper_stt.cli import Exit
+from whisper_stt.cli.advice import advised
+from whisper_stt.cli.interruption import Interruption
+from whisper_stt.cli.streams import complain, say
 from whisper_stt.errors import ConnectError, RefusedError, WhisperSttError
-from whisper_stt.media import SAMPLE_RATE, Audio, MediaError
-from whisper_stt.messages import Event, FinalTranscript, PartialTranscript, ServerError, VadEvent
+from whisper_stt.media import SAMPLE_RATE, Audio
+from whisper_stt.session.messages import Event, FinalTranscript, PartialTranscript, ServerError, VadEvent
 
 CHUNK_MS = 20
 CHUNK = SAMPLE_RATE * 2 * CHUNK_MS // 1000
@@ -39,6 +43,8 @@ class Figures:
     """From the end of a segment, the silence that ends it included, to its final."""
     after_speech: list[float] = field(default_factory=list)
     """From the end of speech to the final."""
+    trouble: str = "nobody tried"
+    """What was said of the last talker who was refused or lost."""
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""
@@ -72,33 +78,32 @@ class Talker:
                 self._figures.started += 1
                 self._figures.opening.append(clock() - dialled)
                 self._began = clock()
-                speaking = asyncio.create_task(self._speak(stream))
-                try:
-                    async for event in stream:
-                        self._note(event, clock() - self._began)
-                    await speaking
-                finally:
-                    speaking.cancel()
-                    await asyncio.gather(speaking, return_exceptions=True)
-        except RefusedError as error:
-            self._figures.refused[error.code] += 1
+                stream.feed(self._speech())
+                async for event in stream:
+                    self._note(event, clock() - self._began)
         except WhisperSttError as error:
-            self._figures.failed[type(error).__name__] += 1
+            self._figures.trouble = advised(error)
+            if isinstance(error, RefusedError):
+                self._figures.refused[error.code] += 1
+            else:
+                self._figures.failed[type(error).__name__] += 1
 
-    async def _speak(self, stream: whisper_stt.Stream) -> None:
+    async def _speech(self) -> AsyncIterator[bytes]:
+        """What it says, as it says it."""
         clock = asyncio.get_running_loop().time
         pause = bytes(2 * int(self._arguments.pause * SAMPLE_RATE))
-        sent = 0.0
-        while sent < self._arguments.duration:
+        spoken_ms, most_ms = 0, self._arguments.duration * 1000
+        while spoken_ms < most_ms:
             pcm = random.choice(self._clips) + pause  # noqa: S311 - any will do
+            pcm += bytes(-len(pcm) % CHUNK)  # so that each chunk is as long as it takes
             for at in range(0, len(pcm), CHUNK):
-                await asyncio.sleep(max(self._began + sent - clock(), 0))
-                await stream.send(pcm[at : at + CHUNK])
-                sent += CHUNK_MS / 1000
-                if sent >= self._arguments.duration:
+                spoken_ms += CHUNK_MS
+                # As a microphone gives it: when it is over. Sent as it begins, it would have its final before its end.
+                await asyncio.sleep(max(self._began + spoken_ms / 1000 - clock(), 0))
+                yield pcm[at : at + CHUNK]
+                if spoken_ms >= most_ms:
                     break
-        self._figures.audio_s += sent
-        await stream.end()
+        self._figures.audio_s += spoken_ms / 1000
 
     def _note(self, event: Event, now: float) -> None:
         match event:
@@ -116,28 +121,35 @@ class Talker:
 
 def load(arguments: argparse.Namespace) -> int:
     """Run the talkers and show what they saw."""
-    clips = [b"".join(islice(Audio(name), LONGEST_S * 2)) for name in arguments.files]
-    if not all(clips):
-        raise MediaError("a file holds no audio")
-    figures = asyncio.run(_run(clips, arguments))
-    if arguments.json:
-        sys.stdout.write(json.dumps(figures.document(), indent=2) + "\n")
-    else:
-        sys.stdout.write(table(figures))
+    clips = [_clip(name, arguments.channel) for name in arguments.files]
+    figures, interruption = Figures(arguments.talkers), Interruption()
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_run(figures, interruption, clips, arguments))
+    say(json.dumps(figures.document(), indent=2) + "\n" if arguments.json else table(figures))
+    if interruption.signal:
+        complain("Interrupted")
+        return 128 + interruption.signal
     if not figures.started:
-        raise ConnectError("No talker got a session: " + ", ".join([*figures.refused, *figures.failed]))
+        raise ConnectError(f"No talker got a session: {figures.trouble}")
     return Exit.INCOMPLETE if figures.refused or figures.failed else Exit.OK
 
 
-async def _run(clips: list[bytes], arguments: argparse.Namespace) -> Figures:
-    figures = Figures(arguments.talkers)
+def _clip(name: str, channel: int | None) -> bytes:
+    with Audio(name, channel=channel) as audio:
+        pcm = b"".join(islice(audio, LONGEST_S * 2))
+    if audio.damage:
+        complain(f"{name}: {audio.damage}")
+    return pcm
 
+
+async def _run(figures: Figures, interruption: Interruption, clips: list[bytes], arguments: argparse.Namespace) -> None:
     async def later(n: int) -> None:
         await asyncio.sleep(arguments.ramp * n / arguments.talkers)
         await Talker(figures, clips, arguments).talk()
 
-    await asyncio.gather(*(later(n) for n in range(arguments.talkers)))
-    return figures
+    talking = asyncio.gather(*(later(n) for n in range(arguments.talkers)))
+    with interruption.handled(talking.cancel):
+        await talking
 
 
 def spread(values: list[float]) -> dict[str, float | int]:

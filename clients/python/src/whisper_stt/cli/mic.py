@@ -2,75 +2,87 @@
 
 import argparse
 import asyncio
-import signal
-import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import whisper_stt
-from whisper_stt.cli import Exit, output
+from whisper_stt.cli.account import Account
 from whisper_stt.cli.screen import Screen
 from whisper_stt.media import SAMPLE_RATE, MediaError
-from whisper_stt.messages import FinalTranscript, ServerError
 
 BLOCK_MS = 20
+PORTAUDIO = (
+    "Debian, Ubuntu: apt-get install libportaudio2; Fedora: dnf install portaudio; macOS: brew install portaudio"
+)
+NO_DEVICE = "Error querying device -1"
+"""What PortAudio says where the system has no default input."""
 
 
 def mic(arguments: argparse.Namespace) -> int:
     """Transcribe until Ctrl-C; a second one does not wait for the last final."""
     try:
         import sounddevice
-    except (ImportError, OSError) as error:  # OSError: without PortAudio
-        raise MediaError(f"no microphone: pip install 'whisper-stt-client[mic]' ({error})") from None
-    return asyncio.run(_listen(sounddevice, arguments))
+    except ImportError:
+        raise MediaError(
+            f"no microphone without sounddevice: pip install sounddevice (on Linux with PortAudio; {PORTAUDIO})"
+        ) from None
+    except OSError:
+        raise MediaError(f"no microphone without PortAudio, which pip does not bring: {PORTAUDIO}") from None
+    account = Account(
+        "microphone", arguments.format or "txt", None, times=not arguments.no_times, formatted=arguments.formatted
+    )
+    return account.see_through(_listen(sounddevice, account, arguments), endless=True)
 
 
-async def _listen(sounddevice: Any, arguments: argparse.Namespace) -> int:
+async def _listen(sounddevice: Any, account: Account, arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[bytes | None] = asyncio.Queue()
+    heard: asyncio.Queue[bytes | MediaError | None] = asyncio.Queue()
+    task = asyncio.current_task()
+    assert task
 
-    def hear(pcm: Any, frames: int, time: Any, status: Any) -> None:
-        loop.call_soon_threadsafe(heard.put_nowait, bytes(pcm))
-
-    def stop() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        heard.put_nowait(None)
+    def put(item: bytes | MediaError) -> None:
+        with suppress(RuntimeError):  # the loop is gone
+            loop.call_soon_threadsafe(heard.put_nowait, item)
 
     device = int(arguments.device) if (arguments.device or "").isdecimal() else arguments.device
-    options = {"language": arguments.language, "vad_threshold": arguments.vad_threshold}
-    segments: list[FinalTranscript] = []
-    failed: list[ServerError] = []
+    options = {"language": arguments.language, "vad_threshold": arguments.vad_threshold, "redact": arguments.redact}
+    options |= {"text_format": "pt-BR" if arguments.formatted else None}
     async with whisper_stt.connect(arguments.url, **options) as stream:
-
-        async def speak() -> None:
-            while (pcm := await heard.get()) is not None:
-                await stream.send(pcm)
-            await stream.end()
-
-        try:
-            microphone = sounddevice.RawInputStream(
-                samplerate=SAMPLE_RATE,
-                channels=1,
-                dtype="int16",
-                blocksize=SAMPLE_RATE * BLOCK_MS // 1000,
-                device=device,
-                callback=hear,
-            )
-        except (ValueError, sounddevice.PortAudioError) as error:
-            raise MediaError(f"microphone: {error}") from None
-        loop.add_signal_handler(signal.SIGINT, stop)
-        with microphone, Screen("microphone", None, live=True, quiet=arguments.quiet) as screen:
-            speaking = asyncio.create_task(speak())
+        with (
+            account.interruption.handled(lambda: heard.put_nowait(None), task.cancel),
+            _microphone(sounddevice, device, put),
+            Screen("microphone", None, live=True, quiet=arguments.quiet) as screen,
+        ):
+            stream.feed(_pieces(heard))
             async for event in stream:
                 screen.hear(event)
-                if isinstance(event, ServerError):
-                    failed.append(event)
-                elif isinstance(event, FinalTranscript) and event.text:
-                    segments.append(event)
-                    if arguments.format == "txt":
-                        sys.stdout.write(output.line(event, times=not arguments.no_times))
-                        sys.stdout.flush()
-            await speaking
-    if arguments.format != "txt":
-        sys.stdout.write(output.render(arguments.format, "microphone", segments, failed))
-    return Exit.INCOMPLETE if failed else Exit.OK
+                account.hear(event)
+
+
+async def _pieces(heard: "asyncio.Queue[bytes | MediaError | None]") -> AsyncIterator[bytes]:
+    while (item := await heard.get()) is not None:
+        if isinstance(item, MediaError):
+            raise item
+        yield item
+
+
+@contextmanager
+def _microphone(
+    sounddevice: Any, device: int | str | None, put: Callable[[bytes | MediaError], None]
+) -> Iterator[None]:
+    options = {"samplerate": SAMPLE_RATE, "channels": 1, "dtype": "int16", "device": device}
+    options |= {"blocksize": SAMPLE_RATE * BLOCK_MS // 1000}
+    options |= {"callback": lambda pcm, frames, time, status: put(bytes(pcm))}
+    lost = {"finished_callback": lambda: put(MediaError("microphone: it was lost"))}
+    with ExitStack() as opened:
+        try:
+            try:
+                microphone = sounddevice.RawInputStream(**options, **lost)
+            except TypeError:  # what stands in for sounddevice need not tell of that
+                microphone = sounddevice.RawInputStream(**options)
+            opened.enter_context(microphone)
+        except (ValueError, sounddevice.PortAudioError) as error:
+            said = "this machine has none, or gives programs none" if NO_DEVICE in str(error) else error
+            raise MediaError(f"microphone: {said}") from None
+        yield

@@ -1,6 +1,7 @@
 """What a person sees meanwhile, on standard error: a progress bar, or the partial as it grows. Nothing on a pipe."""
 
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,8 @@ try:
 except ImportError:
     Console = None  # type: ignore[assignment,misc]
 
-from whisper_stt.messages import Event, PartialTranscript
+from whisper_stt.cli.streams import complain
+from whisper_stt.session.messages import Event, PartialTranscript
 
 
 class Screen:
@@ -28,7 +30,10 @@ class Screen:
     def __init__(self, name: str, seconds: float | None, *, live: bool, quiet: bool) -> None:
         self._progress: Progress | None = None
         self._live: Live | None = None
-        if quiet or Console is None or not sys.stderr.isatty():
+        if quiet or not sys.stderr.isatty():
+            return
+        if Console is None:
+            complain(f"no {'partials' if live else 'progress bar'} without rich: pip install rich")
             return
         console = Console(stderr=True, highlight=False)
         # Lines for the terminal go above what is shown; lines for a pipe go there.
@@ -50,15 +55,17 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for shown in (self._progress, self._live):
-            if shown:
-                shown.stop()
+        with suppress(OSError):  # the terminal is gone
+            for shown in (self._progress, self._live):
+                if shown:
+                    shown.stop()
 
     def hear(self, event: Event) -> None:
         """A partial grows, and its final clears it."""
         if self._live:
             text = event.text if isinstance(event, PartialTranscript) else "…"
-            self._live.update(Text(text[-self._live.console.width :], "dim"))
+            with suppress(OSError):
+                self._live.update(Text(text[-self._live.console.width :], "dim"))
 
     def done(self, seconds: float) -> None:
         """So much audio is transcribed."""

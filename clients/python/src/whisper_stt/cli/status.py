@@ -2,62 +2,108 @@
 
 import argparse
 import json
-import os
-import sys
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from whisper_stt.cli import Exit
-from whisper_stt.errors import ConnectError, RefusedError
-from whisper_stt.options import DEFAULT_URL
+from whisper_stt.cli.streams import say
+from whisper_stt.connection import nobody_listens
+from whisper_stt.errors import ConnectError, NobodyListensError, RefusedError, WhisperSttError
+from whisper_stt.options import address
+from whisper_stt.proxies import proxy_for
+from whisper_stt.session.address import Address
 
 TIMEOUT_S = 10.0
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Show `/health/status`; 0 when a session would be accepted now."""
-    said = _fetch(arguments.url or os.environ.get("STT_URL") or DEFAULT_URL)
+    service = address(arguments.url)
+    said = _fetch(service)
     if arguments.json:
-        sys.stdout.write(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
+        say(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
     else:
-        rows = list(_rows(said))
-        width = max(len(name) for name, _ in rows)
-        sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows))
+        say(_told(said, service.page("/")))
     return Exit.OK if said.get("accepting_requests") else Exit.INCOMPLETE
 
 
-def _fetch(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    schemes = {"ws": "http", "wss": "https"}
-    if parts.scheme not in schemes or not parts.netloc:
-        raise RefusedError("URL", f"{url}: expected ws://… or wss://…")
-    page = urlunsplit((schemes[parts.scheme], parts.netloc, "/health/status", "", ""))
-    request = urllib.request.Request(page)  # noqa: S310 - http or https, see above
-    if key := os.environ.get("STT_API_KEY"):
-        request.add_unredirected_header("Authorization", f"Bearer {key}")
+def _fetch(service: Address) -> dict[str, Any]:
+    page = service.page("/health/status")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-            body = response.read()
-    except urllib.error.HTTPError as error:
-        if error.code != 503:
-            raise RefusedError(f"HTTP {error.code}", page) from None
-        body = error.read()
-    except OSError as error:
-        raise ConnectError(f"Cannot reach {page}: {getattr(error, 'reason', error)}") from None
-    try:
-        said = json.loads(body)
+        said = json.loads(_get(page, service))
     except ValueError:
         said = None
-    if not isinstance(said, dict):
+    if not isinstance(said, dict) or not said:
         raise ConnectError(f"{page} is not a page of Whisper STT")
     return said
 
 
-def _rows(said: dict[str, Any], prefix: str = "") -> Any:
-    for name, value in said.items():
-        if isinstance(value, dict):
-            yield from _rows(value, f"{prefix}{name}.")
+def _get(page: str, service: Address) -> bytes:
+    """The page, also of a service that is not ready."""
+    proxy = proxy_for(service.endpoint)
+    way = f"{page} through {proxy.name}" if proxy else page
+    if proxy and proxy.socks:
+        raise ConnectError(f"Cannot reach {way}: `status` goes by HTTP proxies only (no_proxy, http_proxy)")
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({page.partition(":")[0]: proxy.url} if proxy else {})
+    )
+    request = urllib.request.Request(page)  # noqa: S310 - http or https
+    for name, value in service.headers.items():
+        request.add_unredirected_header(name, value)
+    failure: WhisperSttError
+    try:
+        with opener.open(request, timeout=TIMEOUT_S) as response:
+            body: bytes = response.read()
+            return body
+    except urllib.error.HTTPError as error:
+        if error.code == 503:
+            return error.read()
+        failure = RefusedError(f"HTTP {error.code}", way)
+        if error.code == 401:
+            failure = WhisperSttError(f"HTTP 401: {way} wants the service's STT_STATUS_TOKEN: set STT_API_KEY to it")
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        if nobody_listens(reason):
+            failure = NobodyListensError(f"Cannot reach {way}: nothing listens there")
         else:
-            yield f"{prefix}{name}", str(value).lower() if isinstance(value, bool) else value
+            failure = ConnectError(f"Cannot reach {way}: {service.hide(reason) or type(error).__name__}")
+    raise failure
+
+
+def _told(said: dict[str, Any], where: str) -> str:
+    """The same in words, as far as the service says it: other versions say more, or less."""
+    model, queue, sessions = (_part(said, name) for name in ("model", "queue", "sessions"))
+    capacity, workers = _part(said, "capacity"), _part(said, "workers")
+    ready = said.get("status") == "ready"
+    taking = "takes new sessions" if said.get("accepting_requests") else "takes no new session now"
+    if not ready:
+        taking = said.get("error") or "no worker has its model loaded"
+    lines = [f"{where} is {'ready' if ready else 'not ready'}: {taking}."]
+    rows = {
+        "Model": _join("{model_size} on {device}, {compute_type}", model),
+        "Workers": _join("{ready} ready", workers),
+        "Sessions": _join("{active} of {max}", sessions),
+        "Load": _join("{current_load_percent:.0f} %; {estimated_max_concurrent} finals at once", capacity),
+        "Queue": _join("{depth} waiting and running", queue),
+        "Final": _join("{estimated_server_total_ms:.0f} ms now, {avg_final_ms:.0f} ms to decode", queue),
+        "Requests": _join("{total_requests} for a session, {rejected_requests} refused", queue),
+    }
+    lines += [f"  {name:<10}{text}" for name, text in rows.items() if text]
+    for gone in workers.get("gave_up") or ():
+        lines.append("  Gave up   " + _join("{worker}, {seconds_ago:.0f} s ago: {reason}", gone))
+    return "\n".join(lines) + "\n"
+
+
+def _part(said: dict[str, Any], name: str) -> dict[str, Any]:
+    part = said.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _join(template: str, part: dict[str, Any]) -> str:
+    """The template filled in; empty when something is lacking."""
+    try:
+        return template.format(**part)
+    except (KeyError, ValueError, TypeError):
+        return ""

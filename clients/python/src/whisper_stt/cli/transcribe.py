@@ -2,86 +2,99 @@
 
 import argparse
 import asyncio
-import sys
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
 
 import whisper_stt
-from whisper_stt.cli import Exit, output
+from whisper_stt.cli import Exit
+from whisper_stt.cli.account import Account
 from whisper_stt.cli.screen import Screen
-from whisper_stt.files import Transcript
+from whisper_stt.cli.streams import complain, say
+from whisper_stt.cli.targets import Target, format_of, plan
 from whisper_stt.media import Audio, MediaError
-from whisper_stt.messages import Event, FinalTranscript
-from whisper_stt.pace import DEFAULT_SPEED
+from whisper_stt.reading import read
+from whisper_stt.session.messages import Event
+from whisper_stt.session.pace import DEFAULT_SPEED
+
+LAST_S, LAST_BLOCKS = 1.0, 20
+"""A pipe that was told to end is read until it is silent for so long, or has given ten seconds more."""
 
 
 def transcribe(arguments: argparse.Namespace) -> int:
-    """Transcribe each file; one that cannot be read does not keep the others from it."""
-    worst = Exit.OK
-    for name in arguments.files:
+    """Transcribe each file; one that cannot be read does not keep the others from it, a service that is lost does."""
+    kind = format_of(arguments.format, arguments.output)
+    codes: list[int] = []
+    for name, target in zip(arguments.files, plan(arguments.files, arguments.output, kind), strict=True):
         try:
-            transcript = _one(name, arguments)
+            with Audio(name, channel=arguments.channel) as audio:
+                code = _one(audio, name, kind, target, arguments)
         except MediaError as error:
-            sys.stderr.write(f"whisper-stt: {error}\n")
-            worst = Exit.INPUT
-            continue
-        for failure in transcript.failed:
-            sys.stderr.write(f"whisper-stt: {name}: {failure.segment_id} has no transcript: {failure.message}\n")
-            worst = worst or Exit.INCOMPLETE
-    return worst
+            complain(error)
+            code = Exit.INPUT
+        if code == Exit.SERVICE or code > 128:
+            return code
+        codes.append(code)
+    return min(filter(None, codes), default=Exit.OK)
 
 
-def _one(name: str, arguments: argparse.Namespace) -> Transcript:
-    audio = Audio(name)
-    target = _target(name, arguments)
+def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: argparse.Namespace) -> int:
+    account = Account(name, kind, target, times=not arguments.no_times, formatted=arguments.formatted)
     live = arguments.realtime or name == "-"
-    # Lines can be told as they come; subtitles and JSON are whole documents.
-    telling = arguments.format == "txt" and target is None
-    if telling and len(arguments.files) > 1:
-        sys.stdout.write(f"==> {name} <==\n")
+    if kind == "txt" and target is None and len(arguments.files) > 1:
+        say(f"==> {name} <==\n")
     with Screen(name, audio.seconds, live=live, quiet=arguments.quiet) as screen:
 
         def hear(event: Event) -> None:
             screen.hear(event)
-            if telling and isinstance(event, FinalTranscript) and event.text:
-                sys.stdout.write(output.line(event, times=not arguments.no_times))
-                sys.stdout.flush()
+            account.hear(event)
 
-        transcript = asyncio.run(
-            whisper_stt.transcribe(
+        return account.see_through(
+            _transcribe(
                 audio,
+                account,
                 on_event=hear,
                 on_progress=screen.done,
                 url=arguments.url,
                 language=arguments.language,
                 vad_threshold=arguments.vad_threshold,
+                text_format="pt-BR" if arguments.formatted else None,
+                redact=arguments.redact,
                 partials=live and not arguments.quiet,
                 speed=1.0 if arguments.realtime else DEFAULT_SPEED,
             )
         )
-    if not telling:
-        text = output.render(
-            arguments.format, name, transcript.segments, transcript.failed, times=not arguments.no_times
-        )
-        _write(target, text)
-    return transcript
 
 
-def _target(name: str, arguments: argparse.Namespace) -> Path | None:
-    if arguments.output is None:
-        return None
-    path = Path(arguments.output)
-    if len(arguments.files) == 1 and not path.is_dir() and not arguments.output.endswith("/"):
-        return path
-    path.mkdir(parents=True, exist_ok=True)
-    stem = "stdin" if name == "-" else Path(name).stem
-    return path / f"{stem}.{arguments.format}"
+async def _transcribe(audio: Audio, account: Account, **options: Any) -> None:
+    task, over = asyncio.current_task(), asyncio.Event()
+    assert task
+    # What comes by a pipe ends with the first signal, and its last sentence is heard; the second does not wait for it.
+    steps = [over.set, task.cancel] if account.name == "-" else [task.cancel]
+    with account.interruption.handled(*steps):
+        try:
+            await whisper_stt.transcribe(_until(over, audio), **options)
+        finally:
+            account.damage = audio.damage
 
 
-def _write(target: Path | None, text: str) -> None:
-    if target is None:
-        sys.stdout.write(text)
-        return
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise MediaError(f"{target}: {error.strerror}") from None
+async def _until(over: asyncio.Event, audio: Audio) -> AsyncIterator[bytes]:
+    """What is read until it is over, and what the other end of the pipe, which Ctrl-C reaches too, has to say last."""
+    ending = asyncio.create_task(over.wait())
+    reading = asyncio.ensure_future(asyncio.sleep(0, b""))
+    left = LAST_BLOCKS
+    async with aclosing(read(audio)) as pieces:
+        try:
+            while left:
+                reading = asyncio.ensure_future(anext(pieces, b""))
+                await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
+                if over.is_set():
+                    await asyncio.wait((reading,), timeout=LAST_S)
+                    left -= 1
+                if not reading.done() or not (piece := reading.result()):
+                    return
+                yield piece
+        finally:
+            for task in (reading, ending):
+                task.cancel()
+            await asyncio.gather(reading, ending, return_exceptions=True)

@@ -1,0 +1,1 @@
+../python/src/whisper_stt/media/mixing.py

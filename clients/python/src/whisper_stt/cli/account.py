@@ -1,0 +1,106 @@
+"""What becomes of one input: lines are told as they come, a document is written at the end, whatever the end is."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from whisper_stt.cli import Exit, output
+from whisper_stt.cli.advice import advised
+from whisper_stt.cli.interruption import Interruption
+from whisper_stt.cli.streams import OutputError, complain, say
+from whisper_stt.cli.targets import Target
+from whisper_stt.cli.written import as_written
+from whisper_stt.errors import WhisperSttError
+from whisper_stt.media import MediaError
+from whisper_stt.session.messages import Event, FinalTranscript, ServerError
+
+
+class Account:
+    """The transcript of one input as it grows."""
+
+    def __init__(self, name: str, kind: str, target: Target | None, *, times: bool, formatted: bool = False) -> None:
+        """Begin; `kind` is one of `targets.FORMATS`, no `target` is standard output, `times` are those of lines.
+
+        `formatted`: whether the text is that which Brazilians write; JSON has both.
+        """
+        self.interruption = Interruption()
+        self.damage: str | None = None
+        """What of the input could not be read, in words."""
+        self.name = name
+        self._kind = kind
+        self._target = target
+        self._times = times
+        self._formatted = formatted
+        # Subtitles and JSON are whole documents.
+        self._telling = kind == "txt" and target is None
+        self._segments: list[FinalTranscript] = []
+        self._failed: list[ServerError] = []
+
+    def hear(self, event: Event) -> None:
+        """Take what the service says; raises what `say` does."""
+        match event:
+            case FinalTranscript() if event.text:
+                if self._formatted and self._kind != "json":
+                    event = as_written(event)
+                self._segments.append(event)
+                if self._telling:
+                    say(output.line(event, times=self._times))
+            case ServerError():
+                self._failed.append(event)
+
+    def see_through(self, work: Coroutine[Any, Any, None], *, endless: bool = False) -> int:
+        """Do the work, which hears and handles the interruption; returns the exit code.
+
+        Args:
+            work: ends when all is heard, is cancelled, or raises.
+            endless: Ctrl-C is how it ends.
+        """
+        code, why = int(Exit.OK), None
+        try:
+            asyncio.run(work)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            code, why = self._interrupted()
+        except MediaError as error:
+            code, why = Exit.INCOMPLETE if self._segments else Exit.INPUT, str(error)
+        except WhisperSttError as error:
+            code, why = Exit.SERVICE, advised(error)
+        except Exception:
+            if not self._telling:
+                self._close(Exit.OK, "Internal error")
+            raise
+        else:
+            if self.interruption.signal and not (endless and self.interruption.signal == signal.SIGINT):
+                code, why = self._interrupted()
+            elif self.damage:
+                code, why = Exit.INCOMPLETE, f"{self.name}: {self.damage}"
+        return self._close(code, why)
+
+    def _interrupted(self) -> tuple[int, str]:
+        return 128 + (self.interruption.signal or signal.SIGINT), "Interrupted"
+
+    def _close(self, code: int, why: str | None) -> int:
+        unwritten: int = Exit.OK
+        if not self._telling and (self._segments or why is None):
+            unwritten = self._write(why)
+        if why is not None:
+            kept = self._target.path if self._target and self._segments and not unwritten else None
+            complain(f"{why}; {kept} has what was transcribed" if kept else why)
+        elif not self._segments and not self._failed:
+            complain(f"{self.name}: nothing was heard")
+        for failure in self._failed:
+            complain(f"{self.name}: {failure.segment_id} has no transcript: {failure.message}")
+        return unwritten or code or (Exit.INCOMPLETE if self._failed else Exit.OK)
+
+    def _write(self, why: str | None) -> int:
+        text = output.render(self._kind, self.name, self._segments, self._failed, times=self._times, incomplete=why)
+        if self._target is None:
+            say(text)
+            return Exit.OK
+        try:
+            self._target.write(text)
+        except OutputError as error:
+            complain(f"{error}; the transcript goes to standard output")
+            say(text)
+            return Exit.OUTPUT
+        return Exit.OK

@@ -1,0 +1,75 @@
+"""What is shown once everything runs: where, what, how to try it and how to stop it."""
+
+import sys
+from pathlib import Path
+
+from sttproject import env
+from sttproject.checks import is_loopback
+from sttproject.settings import BASE_DIR
+
+
+def banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> str:
+    profile = (
+        "\n  No CUDA device: embedded profile (small model, CPU latency limits). Set STT_* to choose otherwise."
+        if is_profile
+        else ""
+    )
+    return f"""
+────────────────────────────────────────────────────────────────────────
+  Whisper STT is ready.{profile}
+
+  Page        http://{address}:{stt.port}/   (open it in a browser and talk)
+  WebSocket   ws://{address}:{stt.port}/ws/stt   (listening on {stt.host}){_open(stt)}
+  Status      http://{address}:{stt.port}/health/status
+  Admin       http://{address}:{stt.port}/admin/{_first_admin()}
+  Model       {stt.whisper_model}, {stt.device}, {stt.compute_type}, language {stt.language}
+  Redis       {redis_from}{_keys(stt)}
+
+  Try it      {_command()} transcribe tests/audio/s13_pm_alex.wav{_elsewhere(stt, address)}
+  Stop it     Ctrl-C
+────────────────────────────────────────────────────────────────────────"""
+
+
+def _open(stt: env.Env) -> str:
+    """That anybody on the network may use it, where that is so, with the settings that close it."""
+    if stt.auth == "required" or is_loopback(stt.host):
+        return ""
+    return (
+        "\n  Open        to whoever reaches this machine. To close it: STT_HOST=127.0.0.1 (this machine alone), or "
+        "STT_AUTH=required (API keys)"
+    )
+
+
+def _keys(stt: env.Env) -> str:
+    """How to make one, where clients need it."""
+    return f"\n  API keys    required: {_python()} manage.py createapikey NAME" if stt.auth == "required" else ""
+
+
+def _elsewhere(stt: env.Env, address: str) -> str:
+    """What the client must be told of a service that is not where it looks."""
+    url = f"ws://{address}:{stt.port}/ws/stt"
+    return "" if url == "ws://127.0.0.1:8000/ws/stt" else f" --url {url}"
+
+
+def _python() -> Path:
+    """This interpreter, as one would type it."""
+    return _typed(Path(sys.executable))
+
+
+def _typed(program: Path) -> Path:
+    return program.relative_to(BASE_DIR) if program.is_relative_to(BASE_DIR) else Path(program.name)
+
+
+def _command() -> Path:
+    """The command line of the Python client, as one would type it."""
+    return _typed(Path(sys.executable).with_name("whisper-stt"))
+
+
+def _first_admin() -> str:
+    """How to make one, where there is none yet."""
+    from django.contrib.auth import get_user_model  # needs the app registry, which tests of this module do not
+    from django.db import connection
+
+    there_is_one = get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
+    connection.close()
+    return "" if there_is_one else f"   (nobody can log in yet: {_python()} manage.py createsuperuser)"

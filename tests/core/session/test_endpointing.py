@@ -1,0 +1,125 @@
+"""Where speech starts and ends."""
+
+import itertools
+
+import pytest
+
+from transcription.core.config import VadConfig
+from transcription.core.session.endpointing import WINDOW, Closed, Opened, Paused, SilenceEndpointer
+
+CONFIG = VadConfig(min_speech_ms=96, min_silence_ms=160, pre_roll_ms=64, speculate_ms=0)
+
+
+def run(endpointer: SilenceEndpointer, probabilities: list[float]) -> list[object]:
+    return [found for p in probabilities for found in endpointer.push(p, 1.0)]
+
+
+def test_speech_starts_once_it_has_lasted_its_minimum_and_keeps_its_pre_roll() -> None:
+    """Three windows are the minimum; the segment starts two windows before the first."""
+    endpointer = SilenceEndpointer(CONFIG, 16_000)
+
+    assert run(endpointer, [0.0] * 10 + [0.9] * 2) == []
+    assert run(endpointer, [0.9]) == [Opened(8 * WINDOW, 10 * WINDOW)]
+
+
+def test_a_blip_is_not_speech() -> None:
+    """Shorter than the minimum, followed by silence: nothing, and the next speech starts anew."""
+    endpointer = SilenceEndpointer(CONFIG, 16_000)
+    assert run(endpointer, [0.9] * 2 + [0.0] * 5) == []
+    (started,) = run(endpointer, [0.9] * 3)
+
+    assert started.speech_at == 7 * WINDOW
+
+
+@pytest.mark.parametrize("speculate_ms", [0, 64])
+def test_short_speech_that_the_vad_is_sure_of_is_an_utterance(speculate_ms: int) -> None:
+    """A third of the minimum is enough; it opens with the pause that may be its end."""
+    config = VadConfig(min_speech_ms=288, min_silence_ms=160, pre_roll_ms=0, speculate_ms=speculate_ms)
+    endpointer = SilenceEndpointer(config, 160_000)
+    found = run(endpointer, [0.6, 0.99, 0.7] + [0.0] * 5)
+
+    assert found == [Opened(0, 0), *([Paused()] if speculate_ms else []), Closed(8 * WINDOW, 3 * WINDOW)]
+
+
+@pytest.mark.parametrize("probabilities", [[0.85] * 8, [0.99] * 2])
+def test_a_sound_a_little_like_speech_or_too_short_for_any_is_not(probabilities: list[float]) -> None:
+    """An owl; a click."""
+    config = VadConfig(min_speech_ms=288, min_silence_ms=160, speculate_ms=64)
+
+    assert run(SilenceEndpointer(config, 160_000), probabilities + [0.0] * 5) == []
+
+
+def test_a_flush_right_after_a_short_word_finds_it() -> None:
+    endpointer = SilenceEndpointer(VadConfig(min_speech_ms=288, pre_roll_ms=0), 160_000)
+    run(endpointer, [0.99] * 4)
+
+    assert endpointer.end(4 * WINDOW) == [Opened(0, 0), Closed(4 * WINDOW, 4 * WINDOW)]
+    assert endpointer.end(4 * WINDOW) == []
+
+
+def test_a_gap_shorter_than_the_silence_does_not_restart_the_count() -> None:
+    """A plosive inside a word does not hide it."""
+    endpointer = SilenceEndpointer(CONFIG, 16_000)
+    (started,) = run(endpointer, [0.9, 0.1, 0.9, 0.1, 0.9])
+
+    assert started.speech_at == 0
+
+
+def test_hysteresis_keeps_speech_open() -> None:
+    """Between threshold and threshold - 0.15 speech neither starts nor ends."""
+    endpointer = SilenceEndpointer(CONFIG, 160_000)
+
+    assert run(endpointer, [0.4] * 20) == []
+    assert len(run(endpointer, [0.6] * 3)) == 1
+    assert run(endpointer, [0.4] * 20) == []
+
+
+def test_silence_ends_speech_and_says_where_it_was_last_heard() -> None:
+    """Five windows of silence are the minimum."""
+    endpointer = SilenceEndpointer(CONFIG, 160_000)
+    run(endpointer, [0.9] * 10)
+
+    assert run(endpointer, [0.0] * 4) == []
+    assert run(endpointer, [0.0]) == [Closed(15 * WINDOW, 10 * WINDOW)]
+
+
+def test_pre_roll_never_reaches_into_the_segment_before() -> None:
+    """A sample belongs to one segment."""
+    endpointer = SilenceEndpointer(VadConfig(min_speech_ms=32, min_silence_ms=32, pre_roll_ms=1000), 160_000)
+    run(endpointer, [0.9])
+    (ended,) = run(endpointer, [0.0])
+    (started,) = run(endpointer, [0.9])
+
+    assert started.start == ended.end
+
+
+def test_a_long_utterance_is_cut_at_its_quietest_place() -> None:
+    """Speech goes on; the cut is in the middle of the dip, not at the end."""
+    endpointer = SilenceEndpointer(VadConfig(min_speech_ms=0, pre_roll_ms=0), 100 * WINDOW)
+    found = []
+    for i in range(100):
+        found += endpointer.push(0.9, 0.01 if 70 <= i <= 72 else 1.0)
+
+    cut = 71 * WINDOW + WINDOW // 2
+    assert found[1:] == [Closed(cut, cut, continues=True), Opened(cut, cut, continues=True)]
+    assert endpointer.in_speech
+
+
+def test_each_cut_of_endless_speech_respects_the_maximum() -> None:
+    """No segment is longer than the maximum, none is empty."""
+    endpointer = SilenceEndpointer(VadConfig(min_speech_ms=0, pre_roll_ms=0), 50 * WINDOW)
+    cuts = [0] + [found.end for found in run(endpointer, [0.9] * 500) if isinstance(found, Closed)]
+    lengths = [after - before for before, after in itertools.pairwise(cuts)]
+
+    assert len(lengths) >= 10
+    assert all(0 < length <= 50 * WINDOW for length in lengths)
+
+
+@pytest.mark.parametrize("speaking", [True, False])
+def test_end_declares_an_endpoint_only_in_speech(speaking: bool) -> None:
+    """A flush in silence is nothing."""
+    endpointer = SilenceEndpointer(CONFIG, 16_000)
+    run(endpointer, [0.9 if speaking else 0.0] * 5)
+
+    assert bool(endpointer.end(5 * WINDOW)) is speaking
+    assert not endpointer.in_speech

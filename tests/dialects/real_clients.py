@@ -1,0 +1,65 @@
+"""What the real clients' tests share."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+import soxr
+from livekit import rtc
+from livekit.agents import APIConnectOptions
+from livekit.agents.stt import STT, SpeechEvent, SpeechEventType
+
+from harness.audio import SAMPLE_RATE, frames, silence, speech
+
+SAID = "avenida paulista"
+PCM = silence(0.3) + speech("s13_pm_alex") + silence(1.5)
+OPTIONS = APIConnectOptions(max_retry=0, timeout=10.0)
+
+
+def words(text: str) -> str:
+    """In lower case, without punctuation."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def at_rate(rate: int, pcm: bytes = PCM) -> bytes:
+    """The PCM at another rate."""
+    return bytes(soxr.resample(np.frombuffer(pcm, "<i2"), SAMPLE_RATE, rate).astype("<i2").tobytes())
+
+
+async def paced(pcm: bytes, send: Callable[[bytes], Awaitable[object]], rate: int = SAMPLE_RATE) -> None:
+    """In frames of 50 ms, in real time."""
+    began = time.monotonic()
+    for n, frame in enumerate(frames(pcm, rate // 10)):
+        await asyncio.sleep(began + n * 0.05 - time.monotonic())
+        await send(frame)
+
+
+async def heard_by_livekit(
+    stt: STT[Any], pcm: bytes = PCM, *, until: Sequence[SpeechEventType] = ()
+) -> list[SpeechEvent]:
+    """The events of a stream, to its end or until there was one of each kind."""
+    async with asyncio.timeout(60), stt.stream(conn_options=OPTIONS) as stream:
+
+        async def push(frame: bytes) -> None:
+            stream.push_frame(rtc.AudioFrame(frame, SAMPLE_RATE, 1, len(frame) // 2))
+
+        async def speak() -> None:
+            await paced(pcm, push)
+            stream.end_input()
+
+        speaking = asyncio.create_task(speak())
+        events = []
+        async for event in stream:
+            events.append(event)
+            if until and {event.type for event in events} >= set(until):
+                break
+        await speaking
+    return events
+
+
+def text(events: list[SpeechEvent], kind: SpeechEventType) -> str:
+    """What the events of a kind say."""
+    return words(" ".join(event.alternatives[0].text for event in events if event.type is kind))

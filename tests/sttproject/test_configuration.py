@@ -1,0 +1,166 @@
+"""The environment, its checks and the embedded profile."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from launcher import profile
+from sttproject import env
+from sttproject.checks import is_english_only, problems
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of ours, no `.env`."""
+    for name in list(os.environ):
+        if name.startswith("STT_") or name in env.variables():
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(env, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setitem(env.Env.model_config, "env_file", tmp_path / ".env")
+
+
+def found(stt: env.Env) -> dict[str, str]:
+    return {problem.id: f"{problem.msg} {problem.hint or ''}" for problem in problems(stt)}
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    """Each of its table."""
+    stt = env.load()
+    defaults = {
+        "host": "0.0.0.0", "port": 8000, "max_sessions": 100, "whisper_model": "distil-large-v3",
+        "compute_type": "float16", "device": "cuda", "language": "pt", "vad_enabled": True, "vad_threshold": 0.5,
+        "vad_min_speech_ms": 250, "vad_min_silence_ms": 500, "partial_interval_ms": 300, "max_partial_window_s": 8,
+        "max_utterance_s": 30, "max_buffer_ms": 5000, "max_queue_depth": 20, "max_estimated_server_total_ms": 500,
+        "log_level": "INFO",
+    }  # fmt: skip
+
+    assert {name: getattr(stt, name) for name in defaults} == defaults
+
+
+def test_the_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` for what the environment leaves out."""
+    (tmp_path / ".env").write_text("STT_PORT=9000\nSTT_MAX_SESSIONS=7\n")
+    monkeypatch.setenv("STT_PORT", "9001")
+
+    assert (env.load().port, env.load().max_sessions) == (9001, 7)
+
+
+def test_all_bad_values_are_named_at_once_and_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variable, value, what is allowed."""
+    for name, value in {"STT_PORT": "0", "STT_DEVICE": "tpu", "STT_REDIS_URL": "http://:hunter2@x"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(env.BadEnvironment) as bad:
+        env.load()
+
+    for said in (
+        "STT_PORT='0': ",
+        "greater than or equal to 1",
+        "STT_DEVICE='tpu'",
+        "'cuda' or 'cpu'",
+        "STT_REDIS_URL",
+    ):
+        assert said in str(bad.value)
+    assert "hunter2" not in str(bad.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "english"),
+    [
+        ("distil-large-v3", True),
+        ("base.en", True),
+        ("Systran/faster-distil-whisper-large-v3", True),
+        ("/models/small.en/", True),
+        ("large-v3-turbo", False),
+        ("someone/whisper-pt", False),
+    ],
+)
+def test_english_only_models_are_known_by_name(model: str, english: bool) -> None:
+    """`distil-*` and `*.en`, with or without an owner or a path."""
+    assert is_english_only(model) is english
+
+
+def test_the_default_model_is_warned_of_for_portuguese_and_not_for_english() -> None:
+    """With the one to take."""
+    assert "large-v3-turbo" in found(env.load())["stt.W001"]
+    assert "stt.W001" not in found(env.load(language="en"))
+    assert "stt.W001" not in found(env.load(whisper_model="large-v3-turbo"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"turn_mode": "auto", "speculate_ms": 0}, "STT_TURN_MODE"),
+        ({"turn_mode": "auto", "speculate_ms": 600}, "STT_TURN_MODE"),
+        ({"max_partial_window_s": 20.0, "max_utterance_s": 10.0}, "STT_MAX_PARTIAL_WINDOW_S"),
+        ({"vad_min_speech_ms": 2000, "max_utterance_s": 2.0}, "STT_VAD_MIN_SPEECH_MS"),
+        ({"vad_min_silence_ms": 3000, "max_utterance_s": 2.0}, "STT_VAD_MIN_SILENCE_MS"),
+        ({"max_frame_bytes": 131072, "max_buffer_ms": 1000}, "STT_MAX_FRAME_BYTES"),
+        ({"result_timeout_s": 0.4}, "STT_RESULT_TIMEOUT_S"),
+        ({"worker_threads": 30}, "STT_WORKER_THREADS"),
+    ],
+)
+def test_limits_that_undo_each_other_are_named(settings: dict[str, float], named: str) -> None:
+    """One warning each; the defaults give none."""
+    assert named in found(env.load(**settings))["stt.W003"]
+    assert "stt.W003" not in found(env.load())
+
+
+def test_a_misspelt_variable_is_noticed_in_the_environment_and_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the name probably meant."""
+    monkeypatch.setenv("STT_WISPER_MODEL", "base")
+    (tmp_path / ".env").write_text("STT_PROT=9000\n")
+
+    assert env.misspelt() == [("STT_PROT", "STT_PORT"), ("STT_WISPER_MODEL", "STT_WHISPER_MODEL")]
+
+
+def test_without_cuda_the_embedded_profile_fills_in_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Setting by setting; nothing that is set is touched."""
+    monkeypatch.setattr(profile, "cuda_devices", lambda: 0)
+    assert profile.embedded_profile() == profile.EMBEDDED_PROFILE
+    monkeypatch.setenv("STT_WHISPER_MODEL", "small")
+    monkeypatch.setenv("STT_PORT", "9000")
+
+    assert profile.embedded_profile() == {k: v for k, v in profile.EMBEDDED_PROFILE.items() if k != "whisper_model"}
+
+
+@pytest.mark.parametrize(("devices", "device"), [(1, None), (0, "cuda")])
+def test_with_cuda_or_when_it_is_asked_for_the_defaults_hold(
+    monkeypatch: pytest.MonkeyPatch, devices: int, device: str | None
+) -> None:
+    """No profile at all."""
+    monkeypatch.setattr(profile, "cuda_devices", lambda: devices)
+    if device:
+        monkeypatch.setenv("STT_DEVICE", device)
+
+    assert profile.embedded_profile() == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://App.example.com", "https://app.example.com"),
+        ("https://app.example.com:443", "https://app.example.com"),
+        ("http://app.example.com:80", "http://app.example.com"),
+        ("https://app.example.com:80", "https://app.example.com:80"),
+        ("https://app.example.com:8443", "https://app.example.com:8443"),
+        ("file://", "file://"),
+        ("*", "*"),
+    ],
+)
+def test_origins_are_kept_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch, written: str, origin: str) -> None:
+    """In small letters, without the scheme's own port."""
+    monkeypatch.setenv("STT_ALLOWED_ORIGINS", written)
+
+    assert env.load().allowed_origins == [origin]
+
+
+@pytest.mark.parametrize("origin", ["https://*.example.com", "app.example.com", "https://a.example/", "https://a b"])
+def test_what_no_browser_sends_is_no_origin(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """It would let nobody in, in silence."""
+    monkeypatch.setenv("STT_ALLOWED_ORIGINS", origin)
+
+    with pytest.raises(env.BadEnvironment, match="whole origins"):
+        env.load()

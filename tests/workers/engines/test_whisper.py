@@ -1,0 +1,278 @@
+"""The real engine with the embedded model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from harness.audio import SAMPLE_RATE, noise, silence, speech
+from transcription.core.contract.jobs import Job, Kind
+from workers.engines import repetition, windows
+from workers.engines.engine import Hypothesis, Request
+from workers.engines.model_store import resolve
+from workers.engines.whisper import Attempt, WhisperEngine
+
+pytestmark = pytest.mark.model
+
+CLIPS = ("s13_pm_alex", "s24_pf_dora", "s18_pf_dora", "s07_pm_alex")
+
+
+@pytest.fixture(scope="module")
+def engine() -> WhisperEngine:
+    model = resolve("base", None, "~/.cache/whisper-stt")
+    return WhisperEngine(Path(model), "cpu", "int8", cpu_threads=1, lanes=1)
+
+
+def audio(pcm: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
+
+
+def job(
+    kind: Kind = Kind.FINAL,
+    *,
+    language: str = "pt",
+    words: bool = False,
+    prefix: str = "",
+    endpointed: bool = True,
+) -> Job:
+    return Job(
+        job_id="x", group="", segment_id="", kind=kind, audio_key="", overtaken_key="", number=0, start=0, end=None,
+        language=language, beam_size=5 if kind is Kind.FINAL else 1, word_timestamps=words, prefix=prefix,
+        endpointed=endpointed,
+    )  # fmt: skip
+
+
+def heard(engine: WhisperEngine, job: Job, samples: NDArray[np.float32]) -> Hypothesis:
+    prepared = engine.prepare(job, samples)
+    (answer,) = [prepared] if isinstance(prepared, Hypothesis) else engine.decode([prepared])
+    assert isinstance(answer, Hypothesis)
+    return answer
+
+
+asks = st.tuples(
+    st.sampled_from(CLIPS),
+    st.sampled_from(["pt", "en", "es"]),
+    st.sampled_from(["", "vire à", "a gente se"]),
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(list(Kind)), requests=st.lists(asks, min_size=2, max_size=4))
+def test_a_request_is_answered_as_if_it_were_alone(
+    engine: WhisperEngine, kind: Kind, requests: list[tuple[str, str, str]]
+) -> None:
+    """Neighbours with other audio, languages and prefixes in the same batch change nothing."""
+    prepared = [
+        engine.prepare(
+            job(kind, language=language, prefix=prefix if kind is Kind.PARTIAL else ""), audio(speech(clip))[:56_000]
+        )
+        for clip, language, prefix in requests
+    ]
+    assert len({request.key for request in prepared}) == 1, "they do share a batch"
+    together = engine.decode(prepared)
+    alone = [engine.decode([request])[0] for request in prepared]
+
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+    assert [answer.confidence for answer in together] == pytest.approx(
+        [answer.confidence for answer in alone], abs=0.02
+    )
+
+
+def test_words_and_times_follow_the_text(engine: WhisperEngine) -> None:
+    """In order, inside the audio, each text's own."""
+    clips = [audio(speech(clip)) for clip in CLIPS[:2]]
+    answers = engine.decode([engine.prepare(job(words=True), clip) for clip in clips])
+
+    for answer, clip in zip(answers, clips, strict=True):
+        assert " ".join(word.word for word in answer.words) == answer.text
+        starts = [word.start for word in answer.words]
+        assert starts == sorted(starts)
+        assert all(0 <= word.start <= word.end <= clip.size / 16_000 for word in answer.words)
+        assert all(0 < word.probability <= 1 for word in answer.words)
+
+
+def test_a_partial_goes_on_from_its_prefix(engine: WhisperEngine) -> None:
+    """What is known is not decoded again, and the text begins with it."""
+    answer = heard(engine, job(Kind.PARTIAL, prefix="Vire a direita na"), audio(speech("s13_pm_alex")))
+
+    assert answer.text.startswith("Vire a direita na avenida Paulista")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_silence_and_noise_never_run_on(engine: WhisperEngine, kind: Kind) -> None:
+    """Nothing, or a few words; never a loop."""
+    for pcm in (silence(3.0), noise(3.0)):
+        answer = heard(engine, job(kind), audio(pcm))
+
+        assert len(answer.text.split()) <= windows.max_tokens(5)
+        assert not repetition.is_loop(answer.text, 3.0)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("level", [0.0, 0.001, 0.1])
+def test_noise_that_no_endpointer_has_looked_at_is_not_decoded(engine: WhisperEngine, kind: Kind, level: float) -> None:
+    """It is no speech to the worker either, so that what was known before is the answer."""
+    hiss = level * audio(noise(8.0))
+
+    assert engine.prepare(job(kind, endpointed=False, prefix="bom dia"), hiss) == Hypothesis("bom dia", 0.0, [])
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_digital_silence_is_never_decoded(engine: WhisperEngine, kind: Kind) -> None:
+    assert engine.prepare(job(kind), audio(silence(8.0))) == Hypothesis("", 0.0, [])
+
+
+def test_speech_that_no_endpointer_has_looked_at_is_decoded(engine: WhisperEngine) -> None:
+    clip = audio(speech("s24_pf_dora"))
+
+    assert heard(engine, job(endpointed=False), clip) == heard(engine, job(), clip)
+    assert "padaria" in heard(engine, job(endpointed=False), clip).text
+
+
+@pytest.mark.parametrize("said", ["...", "... ... ...", "♪", "!"])
+def test_a_text_that_cannot_be_read_aloud_is_none(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(engine, "_text", lambda *_: said)
+
+    assert heard(engine, job(), audio(speech("s13_pm_alex"))) == Hypothesis("", 0.0, [])
+
+
+def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; partials are not worth it."""
+    seen: list[int] = []
+    generate = engine._generate
+    monkeypatch.setattr(
+        engine, "_generate", lambda batch, *rest: seen.append(batch[0].features.window) or generate(batch, *rest)
+    )
+    monkeypatch.setattr(windows, "is_doubtful", lambda *_, **__: True)
+    final = heard(engine, job(), audio(speech("s24_pf_dora")))
+    heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
+
+    assert seen == [10, 30, 5]
+    assert "padaria" in final.text
+
+
+def test_a_sentence_that_is_left_out_is_found(engine: WhisperEngine) -> None:
+    """Said twice, and then another: a decode without timestamps may begin with that."""
+    first = trimmed("s18_pf_dora")
+    said = np.concatenate([first, first, trimmed("s13_pm_alex")])
+    answer = heard(engine, job(words=True), said)
+
+    assert "forno" in answer.text
+    assert "Paulista" in answer.text
+    assert [word.word for word in answer.words] == answer.text.split()
+
+
+def trimmed(clip: str) -> NDArray[np.float32]:
+    """From its first sound to its last, and a fifth of a second."""
+    samples = audio(speech(clip))
+    loud = np.nonzero(np.abs(samples) > 0.003)[0]
+    return np.concatenate([samples[loud[0] : loud[-1] + 1], np.zeros(3200, np.float32)])
+
+
+def syllable(clip: str, at_s: float, length_s: float, gap_s: float) -> NDArray[np.float32]:
+    """A syllable of a clip, said a dozen times."""
+    sound = audio(speech(clip))[int(at_s * 16_000) :][: int(length_s * 16_000)]
+    faded = sound * np.hanning(sound.size) ** 0.3
+    return np.tile(np.concatenate([faded, np.zeros(int(gap_s * 16_000))]), 12).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("clip", "at_s", "length_s", "gap_s"),
+    [("s07_pm_alex", 3.5, 0.2, 0.05), ("s06_pf_dora", 3.3, 0.15, 0.1), ("s24_pf_dora", 3.3, 0.15, 0.1)],
+)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_text_is_longer_than_its_audio_allows(
+    engine: WhisperEngine, kind: Kind, clip: str, at_s: float, length_s: float, gap_s: float
+) -> None:
+    """Of a syllable said again and again Whisper makes a word of a hundred letters and more."""
+    samples = syllable(clip, at_s, length_s, gap_s)
+    answer = heard(engine, job(kind, words=True), samples)
+
+    assert len(answer.text) <= repetition.most_chars(samples.size / 16_000)
+    assert all(len(word) <= 40 for word in answer.text.split())
+    assert [word.word for word in answer.words] == answer.text.split()
+
+
+def test_the_way_out_of_a_loop_is_another_decode_of_the_same_window(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fewer tokens, none of which may be said again; what it says is taken, though it is less likely."""
+    asked = []
+    generate = engine._generate
+
+    def looping(batch: list[Request], limit: int = 0, **options: int) -> list[Attempt]:
+        asked.append((batch[0].features.window, limit, options))
+        found = generate(batch, limit, **options)
+        return found if options else [replace(attempt, loops=True, logprob=-0.01) for attempt in found]
+
+    monkeypatch.setattr(engine, "_generate", looping)
+    samples = audio(speech("s24_pf_dora"))[:48_000]
+    answer = heard(engine, job(), samples)
+
+    assert asked == [(10, 0, {}), (10, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
+    assert answer.text
+
+
+def test_what_is_said_after_a_repetition_is_heard(engine: WhisperEngine) -> None:
+    """A sentence's beginning said twice, then the whole of it."""
+    clip = audio(speech("s07_pm_alex"))
+    answer = heard(engine, job(words=True), np.concatenate([clip[:24_000], clip[:24_000], clip]))
+
+    assert "relatório" in answer.text
+    assert answer.text.rstrip(".").endswith("dia")
+    assert [word.word for word in answer.words] == answer.text.split()
+
+
+def test_audio_longer_than_a_window_is_transcribed_all_the_same(engine: WhisperEngine) -> None:
+    """Through faster-whisper's own sliding windows."""
+    long = audio(speech("s24_pf_dora") + silence(24.0) + speech("s18_pf_dora") + silence(1.0))
+    answer = heard(engine, job(), long)
+
+    assert long.size > 30 * 16_000
+    assert "padaria" in answer.text
+    assert "café" in answer.text
+
+
+def test_a_text_that_the_audio_does_not_support_is_dropped(engine: WhisperEngine) -> None:
+    """Claps that an endpointer let through: what Whisper writes by habit is no final, and the audit gets to know."""
+    claps = np.zeros(3 * SAMPLE_RATE, np.float32)
+    random = np.random.default_rng(3)
+    for start in (8_000, 24_000, 40_000):
+        claps[start : start + 800] += (random.normal(0, 0.3, 800) * np.exp(-np.arange(800) / 150)).astype(np.float32)
+    request = engine.prepare(job(), claps)
+    assert isinstance(request, Request)
+    said = Hypothesis("O que é isso?", 0.4, [])
+
+    believed = engine._believed(request, Attempt(said, logprob=-0.9)).hypothesis
+
+    assert believed.text == ""
+    assert believed.dropped
+    assert believed.dropped.reason == "no_evidence"
+    assert believed.dropped_text == said.text
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("level", [1.0, 0.01])
+def test_speech_has_evidence_at_any_level(engine: WhisperEngine, clip: str, level: float) -> None:
+    found = heard(engine, job(), audio(speech(clip)) * np.float32(level))
+
+    assert found.text
+    assert found.dropped is None
+
+
+@pytest.mark.parametrize("said", ["Não, não, não. Não, não.", "Sim, sim, sim!", "Alô? Alô? Alô?", "nove nove nove"])
+def test_what_is_said_again_and_again_keeps_its_evidence(engine: WhisperEngine, said: str) -> None:
+    """Each next copy is easy to foresee, on silence too; that is no reason to doubt the first."""
+    silence, tokenizer = engine._silence, engine._tokenizer("pt")
+    word = said.split()[0]
+
+    assert silence.logprob(tokenizer, said) == pytest.approx(silence.logprob(tokenizer, word), abs=1.5)
+    assert silence.logprob(tokenizer, said) < -1.5

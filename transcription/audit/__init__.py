@@ -1,0 +1,1 @@
+"""What is kept of a conversation, how it is shown, and how it is forgotten."""

@@ -1,0 +1,48 @@
+"""What an operator who cancels a session may ask for besides: that no other starts for some minutes."""
+
+from typing import Any
+
+from django import forms
+
+from transcription.cluster import bars
+from transcription.cluster.capacity import probe_client
+from transcription.core.contract.keyspace import MAX_BAR_S
+from transcription.models import Session
+
+MINUTES = 10
+SESSION, KEY = "session", "key"
+
+
+class BarForm(forms.Form):
+    """Whom to bar, and for how long; nobody unless somebody is chosen."""
+
+    bar = forms.ChoiceField(label="Afterwards", required=False)
+    minutes = forms.IntegerField(
+        label="Minutes", required=False, initial=MINUTES, min_value=1, max_value=MAX_BAR_S // 60
+    )
+
+    def __init__(self, session: Session, data: Any = None) -> None:
+        super().__init__(data)
+        self._session = session
+        choices = [("", "it may start again at once"), (SESSION, f"bar the session id {session.session_id}")]
+        if session.api_key_id is not None:
+            choices.append((KEY, f"bar the API key {session.api_key_name}"))
+        self.fields["bar"].choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        """A bar has an end."""
+        given = self.cleaned_data
+        if given.get("bar") and "minutes" not in self.errors and not given.get("minutes"):
+            self.add_error("minutes", f"Expected 1 to {MAX_BAR_S // 60}.")
+        return given
+
+    def bar_it(self) -> str:
+        """Do it; says what was done, or nothing. Raises `redis.RedisError`."""
+        whom, minutes = self.cleaned_data["bar"], self.cleaned_data["minutes"]
+        if whom == SESSION:
+            bars.bar_session(probe_client(), self._session.session_id, minutes)
+            return f"Its session id is barred for {minutes} min."
+        if whom == KEY:
+            bars.bar_key(probe_client(), str(self._session.api_key_id), minutes)
+            return f"Its API key is barred for {minutes} min."
+        return ""

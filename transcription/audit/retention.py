@@ -1,0 +1,45 @@
+"""Forgetting: sessions past their retention, sessions somebody wants erased."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from transcription.cluster.capacity import probe_client
+from transcription.core.contract import keyspace
+from transcription.models import Segment, Session
+
+BATCH = 200
+"""Sessions deleted in one transaction: web processes write in between."""
+
+
+def purge(before: datetime) -> int:
+    """Delete the sessions that were over by `before`; how many. One without an end is over: its process has died."""
+    return delete(Session.objects.filter(Q(ended_at=None) | Q(ended_at__lt=before), started_at__lt=before))
+
+
+def delete(chosen: QuerySet[Session]) -> int:
+    """Delete sessions with their segments, a batch at a time; how many."""
+    count = 0
+    for batch in _batches(chosen):
+        with transaction.atomic():
+            Segment.objects.filter(session__in=batch).delete()  # one statement: the cascade would load them all
+            Session.objects.filter(pk__in=batch).delete()
+        count += len(batch)
+    return count
+
+
+def forget(session: Session) -> None:
+    """Delete what Redis holds of a session that is over: audio, copies of results; it would lapse within minutes.
+
+    Of a final that a worker is just decoding a copy may come still, and lapse. Raises `redis.RedisError`.
+    """
+    client = probe_client()
+    index = [entry.decode() for entry in client.smembers(keyspace.index_key(session.uid)) if isinstance(entry, bytes)]
+    client.delete(*keyspace.session_keys(session.uid, session.session_id, index))
+
+
+def _batches(chosen: QuerySet[Session]) -> Iterator[list[int]]:
+    while batch := list(chosen.order_by("started_at").values_list("pk", flat=True)[:BATCH]):
+        yield batch

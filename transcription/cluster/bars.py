@@ -1,0 +1,30 @@
+"""What an operator keeps from starting sessions for some minutes: an API key, or a session id."""
+
+import redis
+import redis.asyncio
+
+from transcription.core.capacity.admission import Principal, Refusal, barred
+from transcription.core.contract import keyspace
+
+
+def bar_key(client: redis.Redis, key_id: str, minutes: int) -> None:
+    """No session starts under the API key for so long; a bar that is there is replaced. Raises `redis.RedisError`."""
+    client.set(keyspace.barred_key_key(key_id), 1, ex=60 * minutes)
+
+
+def bar_session(client: redis.Redis, session_id: str, minutes: int) -> None:
+    """No session of that name starts for so long, nor is resumed. Raises `redis.RedisError`."""
+    client.set(keyspace.barred_session_key(session_id), 1, ex=60 * minutes)
+
+
+async def refusal(client: redis.asyncio.Redis, session_id: str, principal: Principal | None) -> Refusal | None:
+    """Why a session may not start, when it may not. Raises `redis.RedisError`."""
+    asked = {"this session_id": keyspace.barred_session_key(session_id)}
+    if principal:
+        asked["this API key"] = keyspace.barred_key_key(principal.key_id)
+    async with client.pipeline(transaction=False) as pipe:
+        for key in asked.values():
+            pipe.pttl(key)
+        lefts = await pipe.execute()
+    left_ms, what = max(zip(lefts, asked, strict=True))
+    return barred(what, left_ms) if left_ms > 0 else None

@@ -1,0 +1,52 @@
+#!lua
+-- Take a session's place, if there is one: looking and taking in one. Without the first line a full Redis would look
+-- at each write, and let all pass after one that it allows, such as ZREMRANGEBYSCORE.
+-- KEYS: sessions, starting, counters, lease, state, key_sessions
+--   key_sessions: only where the session has an API key
+-- ARGV: id, owner, ttl, resume_ttl, key, most, key_most, refused, room, asked_for, starting_ms, settled_ms
+--   id, owner: the session's name and uid; key: its API key, or ''
+--   ttl, resume_ttl: life of the lease, and of the state of a session that may be resumed (s); '' where it may not
+--   most, key_most: how many sessions there may be, and how many of the key; key_most '': as many as of others
+--   refused: '1' where the load says no; room, asked_for: how many may be starting, how many there may be by the load
+--   starting_ms, settled_ms: how long a session counts as starting, and as not settled
+-- Returns a refusal's name or 'ok'; where a session goes on {its owner before, what is settled}.
+local sessions, starting, counters, lease, state, key_sessions = unpack(KEYS)
+local id, owner, ttl, resume_ttl, key, most, key_most, refused, room, asked_for, starting_ms, settled_ms = unpack(ARGV)
+
+local time = redis.call('TIME')
+local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', sessions, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', starting, '-inf', now_ms - settled_ms)
+if key_sessions then redis.call('ZREMRANGEBYSCORE', key_sessions, '-inf', now) end
+redis.call('HINCRBY', counters, 'requests', 1)
+
+local kept = redis.call('HMGET', state, 'owner', 'key', 'settled')
+local holder, resumes = redis.call('GET', lease), resume_ttl ~= '' and kept[2] == key
+local answer = 'ok'
+-- the owner itself asks again when it has not heard the answer
+if kept[2] and kept[2] ~= key or holder and holder ~= owner and not resumes then answer = 'exists'
+elseif holder then answer = 'ok'
+elseif refused == '1' then answer = 'refused'
+elseif redis.call('ZCARD', sessions) >= tonumber(most) then answer = 'full'
+elseif key_most ~= '' and redis.call('ZCARD', key_sessions) >= tonumber(key_most) then answer = 'key full'
+elseif redis.call('ZCARD', sessions) >= tonumber(asked_for)
+  or redis.call('ZCOUNT', starting, now_ms - starting_ms, '+inf') >= tonumber(room) then answer = 'congested' end
+if answer ~= 'ok' then
+  redis.call('HINCRBY', counters, 'rejected', 1)
+  return answer
+end
+
+redis.call('SET', lease, owner, 'EX', ttl)
+redis.call('ZADD', sessions, now + ttl, id)
+if not holder then redis.call('ZADD', starting, now_ms, id) end
+if key_sessions then
+  redis.call('ZADD', key_sessions, now + ttl, id)
+  redis.call('EXPIRE', key_sessions, ttl)
+end
+if not resumes then
+  redis.call('DEL', state)
+  return answer
+end
+redis.call('HSET', state, 'owner', owner)
+redis.call('EXPIRE', state, resume_ttl)
+return {kept[1], kept[3]}

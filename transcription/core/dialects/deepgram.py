@@ -1,0 +1,250 @@
+"""Deepgram's live API, `/v1/listen` (deepgram-sdk 7.17 `listen/v1`; developers.deepgram.com/reference/speech-to-text).
+
+An utterance's final is a `Results` with `is_final`, and with `speech_final` where speech ended there; ranges of finals
+follow each other without a gap. `Finalize` is answered even where nothing was said. `UtteranceEnd` comes by the audio's
+clock. Parameters that a Whisper has no use for are ignored (docs/dialects.md lists them); endpointing is the server's.
+"""
+
+from collections.abc import Sequence
+
+from transcription.core.dialects import deepgram_text
+from transcription.core.dialects.dialect import ENCODINGS, Query, Refused, Reply, Step, as_frame, control, started
+from transcription.core.protocol import (
+    EndSession,
+    Error,
+    ErrorCode,
+    FinalTranscript,
+    Flush,
+    PartialTranscript,
+    ServerMessage,
+    SessionEnded,
+    SessionStarted,
+    StartSession,
+    VadEvent,
+    Word,
+)
+
+DEFAULT_RATE = 16_000
+BUSY = {
+    ErrorCode.QUEUE_CONGESTION: 503,
+    ErrorCode.UNAUTHORIZED: 401,
+    ErrorCode.INTERNAL_ERROR: 500,
+    ErrorCode.INVALID_MESSAGE: 400,
+}
+"""HTTP status of a refused start; 429 otherwise."""
+KEEPS_ALIVE = b""
+"""Audio that is none: the session has heard from its client, and nothing else follows."""
+
+
+class DeepgramLive:
+    """One connection."""
+
+    def __init__(self, query: str, request_id: str) -> None:
+        self._query = Query(query)
+        self._id = request_id
+        self._rate = float(DEFAULT_RATE)
+        self._sample_bytes = 2
+        self._interim = self._events = self._formats = False
+        self._end_after_s: float | None = None
+        """How long after the last word `UtteranceEnd` comes; `None`: never."""
+        self._heard_bytes = 0
+        self._covered_s = 0.0
+        """Where the last final's range ended."""
+        self._last_word_s: float | None = None
+        """Where the last word ended, while its `UtteranceEnd` is owed."""
+        self._talking = False
+        self._ended: set[str] = set()
+        """Segments whose speech has ended, and whose final has not come."""
+        self._finalized = 0
+
+    def open(self) -> Sequence[Step]:
+        """Start at once, with what the parameters ask for."""
+        query = self._query
+        encoding = query.text("encoding", "linear16")
+        try:
+            _require_one_channel(query)
+            self._rate = query.number("sample_rate", DEFAULT_RATE) or DEFAULT_RATE
+            end_after_ms = query.number("utterance_end_ms")
+            self._end_after_s = end_after_ms / 1000 if end_after_ms is not None else None
+            self._interim, self._events = query.flag("interim_results"), query.flag("vad_events")
+            self._formats = deepgram_text.formats(query)
+            config = started(
+                sample_rate=self._rate,
+                encoding=encoding,
+                language=query.text("language"),
+                partial_results=self._interim,
+                word_timestamps=True,
+                format="pt-BR" if self._formats else None,
+                redact=deepgram_text.redacts(query),
+            )
+        except ValueError as error:
+            raise refused(self._id, 400, "Bad Request", str(error)) from None
+        self._sample_bytes = ENCODINGS[encoding].sample_bytes
+        return [StartSession(config=config)]
+
+    def refuse(self, error: Error) -> Refused:
+        """As its REST API tells errors."""
+        return refusal(self._id, error)
+
+    # From the client
+
+    def hear(self, frame: str | bytes) -> Sequence[Step]:
+        """Audio, or a control message; an empty binary frame ends the stream, as it did in the API's first version."""
+        if isinstance(frame, bytes):
+            if not frame:
+                return [EndSession()]
+            self._heard_bytes += len(frame)
+            return [frame, *self._utterance_end()]
+        if (message := control(frame)) is None:
+            return [self._error("Expected a JSON object with `type`")]
+        match kind := message["type"]:
+            case "KeepAlive":
+                return [KEEPS_ALIVE]
+            case "Finalize":
+                self._finalized += 1
+                return [Flush(flush_id=f"finalize-{self._finalized}")]
+            case "CloseStream":
+                return [EndSession()]
+            case "Configure":
+                told = {"type": "ConfigureFailure", "request_id": self._id, "code": "UNSUPPORTED"}
+                return [as_frame(told | {"description": "Nothing can be changed in mid-stream"})]
+        return [self._error(f"Unknown type `{str(kind)[:40]}`")]
+
+    def _utterance_end(self) -> Sequence[Step]:
+        """Owed once nobody has spoken for long enough after a final's last word."""
+        if self._talking or self._end_after_s is None or self._last_word_s is None:
+            return []
+        if self._heard_s < self._last_word_s + self._end_after_s:
+            return []
+        last_word_s, self._last_word_s = self._last_word_s, None
+        return [as_frame({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": last_word_s})]
+
+    @property
+    def _heard_s(self) -> float:
+        return self._heard_bytes / self._sample_bytes / self._rate
+
+    # From the session
+
+    def tell(self, message: ServerMessage) -> Sequence[Step]:
+        """In Deepgram's words."""
+        match message:
+            case VadEvent(state="speech_start", t_ms=t_ms):
+                self._talking, self._last_word_s = True, None
+                told = {"type": "SpeechStarted", "channel": [0], "timestamp": round(t_ms / 1000, 3)}
+                return [as_frame(told)] if self._events else []
+            case VadEvent(segment_id=segment_id):
+                self._talking = False
+                self._ended.add(segment_id)
+            case PartialTranscript() if self._interim and message.text:
+                return [self._results(message.text, message.confidence, [], message.audio_end_ms / 1000, final=False)]
+            case FinalTranscript():
+                return self._final(message)
+            case Error():
+                return self._failed(message)
+            case SessionEnded(total_audio_ms=total_audio_ms):
+                return [self._metadata(total_audio_ms)]
+            case SessionStarted():
+                return []
+        return []
+
+    def _final(self, final: FinalTranscript) -> Sequence[Step]:
+        at_s = final.audio_start_ms / 1000
+        text, said = deepgram_text.formatted(final) if self._formats else (final.text, final.words)
+        words = [_word(word, at_s, written=self._formats) for word in said]
+        end_s = max(at_s + final.audio_duration_ms / 1000, self._covered_s)
+        results = self._results(
+            text,
+            final.confidence,
+            words,
+            end_s,
+            final=True,
+            speech_final=final.segment_id in self._ended or isinstance(final.flush_id, str),
+            finalized=isinstance(final.flush_id, str),
+        )
+        self._ended.discard(final.segment_id)
+        self._covered_s = end_s
+        if final.text:
+            self._last_word_s = round(at_s + final.words[-1].end, 3) if final.words else round(end_s, 3)
+        return [results, *self._utterance_end()]
+
+    def _failed(self, error: Error) -> Sequence[Step]:
+        """A segment without a transcript, or something else that went wrong; a `Finalize` is answered all the same."""
+        told: list[Step] = [self._error(error.message, str(error.code))]
+        if error.flush_id:
+            empty = self._results("", 0.0, [], self._covered_s, final=True, speech_final=True, finalized=True)
+            told.append(empty)
+        return told
+
+    def _results(
+        self,
+        text: str,
+        confidence: float,
+        words: list[dict[str, object]],
+        end_s: float,
+        *,
+        final: bool,
+        speech_final: bool = False,
+        finalized: bool = False,
+    ) -> Reply:
+        told: dict[str, object] = {
+            "type": "Results",
+            "channel_index": [0, 1],
+            "start": round(self._covered_s, 3),
+            "duration": round(max(end_s - self._covered_s, 0.0), 3),
+            "is_final": final,
+            "speech_final": speech_final,
+            "channel": {"alternatives": [{"transcript": text, "confidence": round(confidence, 4), "words": words}]},
+            "metadata": {"request_id": self._id, "model_info": MODEL, "model_uuid": self._id},
+            "from_finalize": finalized,
+        }
+        return as_frame(told)
+
+    def _metadata(self, total_ms: float) -> Reply:
+        told: dict[str, object] = {
+            "type": "Metadata",
+            "transaction_key": "deprecated",
+            "request_id": self._id,
+            "sha256": "",
+            "created": "",
+            "duration": round(total_ms / 1000, 3),
+            "channels": 1,
+        }
+        return as_frame(told)
+
+    def _error(self, message: str, variant: str = "INVALID_MESSAGE") -> Reply:
+        return as_frame({"type": "Error", "variant": variant, "description": message, "message": message})
+
+
+MODEL = {"name": "whisper", "version": "", "arch": "whisper"}
+
+
+def refused(request_id: str, status: int, code: str, message: str, retry_after_ms: int | None = None) -> Refused:
+    """As Deepgram's REST API tells errors: the body and headers that its clients read and log."""
+    body: dict[str, object] = {"err_code": code, "err_msg": message, "request_id": request_id}
+    headers = [("dg-request-id", request_id), ("dg-error", " ".join(message.split()))]
+    if retry_after_ms is not None:
+        headers.append(("retry-after", str(max(round(retry_after_ms / 1000), 1))))
+    return Refused(status, body, tuple(headers))
+
+
+def refusal(request_id: str, error: Error) -> Refused:
+    """Of a session that was not admitted."""
+    return refused(request_id, BUSY.get(error.code, 429), str(error.code), error.message, error.retry_after_ms)
+
+
+def _require_one_channel(query: Query) -> None:
+    if query.number("channels", 1) != 1 or query.flag("multichannel"):
+        raise ValueError("channels: expected 1; send each channel over a connection of its own")
+
+
+def _word(word: Word, at_s: float, *, written: bool) -> dict[str, object]:
+    """`written`: whether its signs mean something, as in `R$ 120,50`."""
+    said = word.word.lower()
+    plain = said.strip(" .,;:!?…") if written else "".join(c for c in said if c.isalnum() or c in "-'")
+    return {
+        "word": plain or word.word,
+        "start": round(at_s + word.start, 3),
+        "end": round(at_s + word.end, 3),
+        "confidence": word.probability,
+        "punctuated_word": word.word,
+    }

@@ -1,0 +1,127 @@
+"""What every dialect is to the shell that runs it (`transcription/ingress/translating.py`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from transcription.core.encodings import Encoding
+from transcription.core.languages import normalise_language
+from transcription.core.protocol import ClientMessage, Error, ServerMessage, StartConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text frame for the client."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Close the client's connection: it has been told why."""
+
+    code: int
+
+
+Step = ClientMessage | bytes | Reply | Hangup
+"""What comes of a frame: messages and audio (in the encoding that the session was started with) for the session, frames
+for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Exception):
+    """A handshake or a start that is not let in, in the dialect's own terms: an HTTP answer before the upgrade."""
+
+    status: int
+    body: dict[str, object]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Dialect(Protocol):
+    """One connection's translator; it keeps no time but the audio's."""
+
+    def open(self) -> Sequence[Step]:
+        """The handshake came. With a `StartSession` among the steps it is answered once that is: refused, or accepted.
+
+        Without one it is accepted at once. Raises `Refused` for parameters that cannot be served.
+        """
+
+    def hear(self, frame: str | bytes) -> Sequence[Step]:
+        """The client sent a frame."""
+
+    def tell(self, message: ServerMessage) -> Sequence[Step]:
+        """The session has something to say."""
+
+    def refuse(self, error: Error) -> Refused:
+        """The session was not admitted, and the handshake is still open."""
+
+
+class Query:
+    """A handshake's parameters. Names may be given several times; booleans are written in any way."""
+
+    def __init__(self, query: str) -> None:
+        self._given: dict[str, list[str]] = {}
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            self._given.setdefault(name, []).append(value)
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value given."""
+        return self._given.get(name, [default])[-1]
+
+    def texts(self, name: str) -> list[str]:
+        """All values given, in one or separated by commas."""
+        return [text for value in self._given.get(name, []) for text in value.split(",")]
+
+    def flag(self, name: str) -> bool:
+        """Whether it is `true`, `True` or `1`."""
+        return self.text(name).lower() in ("true", "1")
+
+    def number(self, name: str, default: float | None = None) -> float | None:
+        """A number. Raises `ValueError` that names the parameter."""
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError(f"{name}: expected a number, got `{text[:20]}`") from None
+
+
+def started(
+    *, language: str, sample_rate: float | None = None, encoding: str = "linear16", **config: object
+) -> StartConfig:
+    """A session's config. Raises `ValueError` with what is wrong, as a native client is told.
+
+    A language that Whisper does not know, or "multi", is left to the server's default.
+    """
+    if encoding not in ENCODINGS:
+        raise ValueError(f"encoding: expected one of {', '.join(sorted(ENCODINGS))}, got `{encoding[:20]}`")
+    asked: dict[str, object] = {"encoding": ENCODINGS[encoding].value}
+    asked |= {"lang_code": normalise_language(language) if language else None, **config}
+    if sample_rate is not None:
+        asked["sample_rate"] = sample_rate
+    try:
+        return msgspec.convert(asked, StartConfig)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+ENCODINGS = {"linear16": Encoding.PCM_S16LE} | {encoding.value: encoding for encoding in Encoding}
+"""What the session takes, by the names that clients have for it."""
+
+
+def control(frame: str) -> dict[str, Any] | None:
+    """A text frame's JSON object with its `type`; `None` for anything else."""
+    try:
+        message = msgspec.json.decode(frame)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return message if isinstance(message, dict) and "type" in message else None
+
+
+def as_frame(message: object) -> Reply:
+    """A JSON object as a text frame."""
+    return Reply(msgspec.json.encode(message).decode())

@@ -1,0 +1,1 @@
+"""One conversation as a state machine: audio and messages in, effects out."""

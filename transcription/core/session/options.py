@@ -1,0 +1,57 @@
+"""What a client asks for in its `start_session`, laid over the server's defaults, and what it changes later."""
+
+from dataclasses import replace
+from typing import get_args
+
+from transcription.core.config import SessionConfig
+from transcription.core.encodings import Encoding
+from transcription.core.languages import normalise_language
+from transcription.core.protocol import Configured, RedactType, StartSession, TurnOptions
+
+
+def merge(defaults: SessionConfig, message: StartSession) -> SessionConfig:
+    """The session's options: what was asked for, else the default. It may be resumed only if that was asked for."""
+    asked = message.config
+    defaults = changed(defaults, asked)
+    vad = defaults.vad
+    return replace(
+        defaults,
+        sample_rate=int(asked.sample_rate or defaults.sample_rate),
+        encoding=Encoding(asked.encoding or defaults.encoding),
+        partial_results=defaults.partial_results if asked.partial_results is None else asked.partial_results,
+        word_timestamps=defaults.word_timestamps if asked.word_timestamps is None else asked.word_timestamps,
+        format=asked.format or defaults.format,
+        redact=tuple(kind for kind in get_args(RedactType) if kind in {*defaults.redact, *(asked.redact or ())}),
+        vad=replace(
+            vad,
+            enabled=vad.enabled if asked.vad_enabled is None else asked.vad_enabled,
+            threshold=vad.threshold if asked.vad_threshold is None else asked.vad_threshold,
+        ),
+        resume_window_s=defaults.resume_window_s if message.resume else 0.0,
+    )
+
+
+def changed(config: SessionConfig, asked: TurnOptions) -> SessionConfig:
+    """The session's options with what was asked for another turn; what was not stays as it is."""
+    vad = config.vad
+    return replace(
+        config,
+        language=normalise_language(asked.lang_code or config.language) or config.language,
+        vad=replace(
+            vad,
+            turn_mode=asked.turn_mode or vad.turn_mode,
+            min_silence_ms=vad.min_silence_ms if asked.min_silence_ms is None else round(asked.min_silence_ms),
+            max_hold_ms=vad.max_hold_ms if asked.max_hold_ms is None else round(asked.max_hold_ms),
+        ),
+    )
+
+
+def told(session_id: str, config: SessionConfig) -> Configured:
+    """What the client is told of options that may change."""
+    return Configured(
+        session_id=session_id,
+        lang_code=config.language,
+        turn_mode=config.vad.turn_mode,
+        min_silence_ms=config.vad.min_silence_ms,
+        max_hold_ms=config.vad.max_hold_ms,
+    )

@@ -1,0 +1,110 @@
+"""What a session says of its segments: speech events, transcripts with their latency receipt, failures; load.
+
+Transcripts are made here and nowhere else, so that what is redacted here is in no message, record or log.
+"""
+
+import msgspec
+
+from transcription.core.audio import ms_from_samples
+from transcription.core.config import SAMPLE_RATE
+from transcription.core.contract.jobs import Failure, Transcript
+from transcription.core.protocol import (
+    Error,
+    ErrorCode,
+    FinalTranscript,
+    PartialTranscript,
+    SpeechState,
+    Status,
+    Timing,
+    VadEvent,
+)
+from transcription.core.session.effort import Effort
+from transcription.core.session.pending_finals import PendingFinal
+from transcription.core.session.utterance import Utterance
+from transcription.core.session.word_times import bounded
+from transcription.core.text.formatting import format_text
+from transcription.core.text.redaction import Redaction
+
+
+def vad_event(session_id: str, utterance: Utterance, state: SpeechState, position: int) -> VadEvent:
+    """Speech began, or ended, at a position (samples at 16 kHz from the session's first)."""
+    return VadEvent(session_id=session_id, state=state, t_ms=ms_from_samples(position), segment_id=utterance.segment_id)
+
+
+def partial(
+    session_id: str, utterance: Utterance, answer: Transcript, text: str, total_s: float, redaction: Redaction
+) -> PartialTranscript:
+    """An open segment's text so far; `total_s` is how long its job took, from dispatch to answer."""
+    shown, stable = redaction.partial(text, utterance.stable_text)
+    return PartialTranscript(
+        session_id=session_id,
+        segment_id=utterance.segment_id,
+        text=shown,
+        confidence=round(answer.confidence, 3),
+        stable_text=stable,
+        speculative=utterance.speculative and shown == redaction.final(text, ())[0],
+        audio_end_ms=ms_from_samples(utterance.start + answer.audio_end),
+        timing=timing(answer, total_s),
+    )
+
+
+def final(
+    session_id: str, pending: PendingFinal, answer: Transcript, redaction: Redaction, *, formats: bool
+) -> FinalTranscript:
+    """A segment's text for good; with `formats`, as Brazilians write it too."""
+    heard = bounded(
+        answer.words,
+        (pending.speech_at - pending.start) / SAMPLE_RATE,
+        (pending.speech_end - pending.start) / SAMPLE_RATE,
+    )
+    text, words = redaction.final(answer.text, heard)
+    formatted = format_text(text, words) if formats else None
+    return FinalTranscript(
+        session_id=session_id,
+        segment_id=answer.segment_id,
+        text=text,
+        confidence=round(answer.confidence, 3),
+        words=words,
+        audio_duration_ms=ms_from_samples(pending.samples),
+        audio_start_ms=ms_from_samples(pending.start),
+        text_formatted=formatted.text if formatted else msgspec.UNSET,
+        entities=formatted.entities if formatted else msgspec.UNSET,
+        dropped=answer.dropped or msgspec.UNSET,
+        flush_id=msgspec.UNSET if pending.flush_id is None else pending.flush_id,
+        timing=timing(answer, pending.answered_at - pending.asked_at),
+    )
+
+
+def failure(session_id: str, pending: PendingFinal, answer: Failure) -> Error:
+    """Why a segment has no text."""
+    return Error(
+        code=ErrorCode.QUEUE_FULL if answer.queue_full else ErrorCode.INFERENCE_ERROR,
+        message=answer.reason,
+        session_id=session_id,
+        segment_id=answer.segment_id,
+        flush_id=pending.flush_id,
+    )
+
+
+def status(session_id: str, step: int, effort: Effort) -> Status:
+    """What a step means for a session."""
+    return Status(
+        session_id=session_id, step=step, partials=effort.partials, partial_interval_ms=effort.partial_interval_ms
+    )
+
+
+def timing(answer: Transcript, total_s: float) -> Timing:
+    """The latency receipt: the web process's own clock gives the total (s), the worker's durations its parts (ms).
+
+    What is left over was waiting; rounded parts add up to the total exactly.
+    """
+    worked = [answer.preprocess_ms, answer.inference_ms, answer.postprocess_ms]
+    waited = max(total_s * 1000 - sum(worked), 0.0)
+    preprocess, inference, postprocess, waited = (round(part, 2) for part in (*worked, waited))
+    return Timing(
+        preprocess_ms=preprocess,
+        queue_wait_ms=waited,
+        inference_ms=inference,
+        postprocess_ms=postprocess,
+        server_total_ms=round(preprocess + waited + inference + postprocess, 2),
+    )

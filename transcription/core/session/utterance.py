@@ -1,0 +1,271 @@
+"""One open segment: its audio on the way to Redis, its partials, its final.
+
+Audio goes to Redis once, in pieces of `STORE_MS` or more; a job is always preceded by all audio it may need.
+"""
+
+from dataclasses import dataclass, replace
+
+from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from_ms
+from transcription.core.config import SAMPLE_RATE, SessionConfig
+from transcription.core.contract.jobs import Job, Kind, Result, Transcript, nothing
+from transcription.core.contract.keyspace import audio_key, group_name, overtaken_key
+from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
+from transcription.core.session.effort import Effort
+from transcription.core.session.endpointing import Closed, Opened
+from transcription.core.session.pending_finals import PartialShown, PendingFinal
+from transcription.core.session.stabiliser import Stabiliser
+
+STORE_MS = 100
+"""Audio goes to Redis in pieces this long: a fifth of the commands that frames of 20 ms would be."""
+EVIDENCE = 0.25
+"""How full a partial's window must be for its words to count: in a second of audio Whisper hears anything."""
+MAX_PARTIALS = 128
+"""How many of a segment's partials are kept for the records."""
+SLIDE_AT = 0.5
+"""How full a partial's window is when word times are asked for, to move it to a word's end.
+
+They cost a pass more, and before that there is no need to move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """A final decoded ahead of the endpoint."""
+
+    job: Job
+    asked_at: float
+    answer: Transcript | None = None
+    answered_at: float = 0.0
+
+
+class Utterance:
+    """A segment between its first sample and its endpoint."""
+
+    def __init__(
+        self, config: SessionConfig, effort: Effort, session_uid: str, segment_id: str, opened: Opened, now: float
+    ) -> None:
+        self.effort = effort
+        """May change while the segment is open."""
+        self.segment_id = segment_id
+        self.start = opened.start
+        """Position of the first sample in the session."""
+        self.partial_sent_at = now
+        """When the last partial was asked for (or the segment opened)."""
+        self.partials: list[PartialShown] = []
+        """Those shown so far, the first `MAX_PARTIALS`."""
+        self._speech_at = opened.speech_at
+        self._config = config
+        self._uid = session_uid
+        self.pcm = bytearray()
+        """Its audio, kept until its final is in: Redis may lose it."""
+        self._stored = 0
+        self._partials = 0
+        self._finals = 0
+        self._speculation: Speculation | None = None
+        self._heard_until = 0
+        self._awaited: Job | None = None
+        self._window = samples_from_ms(config.max_partial_window_s * 1000)
+        self._window_start = 0
+        self._committed: list[str] = []
+        self._stabiliser = Stabiliser()
+
+    @property
+    def samples(self) -> int:
+        """How long the segment is so far."""
+        return pcm_samples(self.pcm)
+
+    @property
+    def partial_awaited(self) -> bool:
+        """Whether a partial is outstanding."""
+        return self._awaited is not None
+
+    @property
+    def stable_text(self) -> str:
+        """What no later partial will change."""
+        return " ".join([*self._committed, *self._stabiliser.stable])
+
+    def append(self, pcm: bytes) -> list[Effect]:
+        """Take the segment's next samples; they are stored when there are `STORE_MS` of them."""
+        self.pcm += pcm
+        return self._store() if self.samples - self._stored >= samples_from_ms(STORE_MS) else []
+
+    # Partials
+
+    def note_shown(self, audio_end_ms: float, latency_ms: float, chars: int) -> None:
+        """A partial went out: keep what the records want of it."""
+        if len(self.partials) < MAX_PARTIALS:
+            self.partials.append((audio_end_ms, latency_ms, chars))
+
+    def partial(self, now: float) -> list[Effect]:
+        """Ask for a partial when one is due: the interval is over, none is outstanding, there is new audio."""
+        due = now - self.partial_sent_at >= self.effort.partial_interval_ms / 1000
+        if not due or self._awaited or self._speculation or self.samples <= self._heard_until:
+            return []
+        if self.samples - self._window_start > self._window:
+            self._slide(self.samples - self._window // 2)
+        self._partials += 1
+        self.partial_sent_at, self._heard_until = now, self.samples
+        self._awaited = self._job(
+            Kind.PARTIAL,
+            f"p{self._partials}",
+            start=self._window_start,
+            end=None,
+            beam_size=1,
+            words=self.samples - self._window_start > SLIDE_AT * self._window,
+            prefix=" ".join(self._stabiliser.stable),
+        )
+        return [*self._store(), Submit(self._awaited)]
+
+    def hear_partial(self, result: Result) -> str | None:
+        """The text to show for a partial's answer; `None` when it is not the one awaited or says nothing."""
+        job = self._awaited
+        if job is None or job.job_id != result.job_id:
+            return None
+        self._awaited = None
+        if not isinstance(result, Transcript) or not result.text:
+            return None
+        if result.audio_end - job.start >= EVIDENCE * self._window:
+            self._stabiliser.feed(result.text)
+        text = " ".join([*self._committed, result.text])
+        stable = len(self._stabiliser.stable)
+        if stable and len(result.words) > stable:
+            self._slide(job.start + int(result.words[stable - 1].end * SAMPLE_RATE))
+        return text
+
+    def forget_partial(self) -> None:
+        """Give up an outstanding partial: it is taken for lost."""
+        self._awaited = None
+
+    def _slide(self, window_start: int) -> None:
+        """Let the window begin later; the stable words before it stay as they are."""
+        self._committed += self._stabiliser.commit()
+        self._window_start = max(self._window_start, min(window_start, self.samples))
+
+    # Finals
+
+    @property
+    def speculative(self) -> bool:
+        """Whether the segment's final was asked for ahead of the endpoint, in the pause that lasts still."""
+        return self._speculation is not None
+
+    @property
+    def text_ahead(self) -> str | None:
+        """What the final will say if the pause that lasts is its end; `None` where that is not known."""
+        answer = self._speculation.answer if self._speculation else None
+        return answer.text if answer else None
+
+    def speculate(self, now: float) -> list[Effect]:
+        """Ask for the final of what there is: the pause may be the end."""
+        job, effects = self._ask_final(self.samples)
+        self._speculation = Speculation(job, asked_at=now)
+        return effects
+
+    def resume(self) -> list[Effect]:
+        """The pause was not the end: what was decoded in it does not count."""
+        if self._speculation is None:
+            return []
+        self._speculation = None
+        return [CountSpeculation(hit=False)]
+
+    def hear_speculation(self, result: Result, now: float) -> float | None:
+        """Take the speculation's answer; returns how long it took (s), `None` when this is none.
+
+        One that failed is as good as none: the final is asked for again at the endpoint.
+        """
+        ahead = self._speculation
+        if ahead is None or ahead.job.job_id != result.job_id:
+            return None
+        self._speculation = replace(ahead, answer=result, answered_at=now) if isinstance(result, Transcript) else None
+        return now - ahead.asked_at
+
+    def close(self, closed: Closed, now: float, flush_id: str | None = None) -> tuple[PendingFinal, list[Effect]]:
+        """The final to await, and what to do for it.
+
+        The text of a speculation is the final's where the segment ends in the pause it was made in. A cut at the
+        maximum lies in the past, so the segment may be shorter than what it has been given.
+        """
+        samples = closed.end - self.start
+        ahead = None if closed.continues else self._speculation
+        counted: list[Effect] = [CountSpeculation(hit=ahead is not None)] if self._speculation else []
+        if ahead:
+            effects = self._store()
+        else:
+            job, effects = self._ask_final(samples)
+            ahead = Speculation(job, asked_at=now)
+        final = PendingFinal(
+            ahead.job,
+            start=self.start,
+            samples=samples,
+            speech_at=self._speech_at,
+            speech_end=closed.speech_end,
+            asked_at=ahead.asked_at,
+            closed_at=now,
+            pcm=self.pcm,
+            partials=self.partials,
+            flush_id=flush_id,
+            answer=ahead.answer,
+            answered_at=ahead.answered_at,
+        )
+        return final, [*counted, *effects]
+
+    def close_empty(self, now: float, flush_id: str) -> PendingFinal:
+        """The final of a segment without audio, answered already: its job is sent to nobody."""
+        job = self._job(Kind.FINAL, "f0", start=0, end=0, beam_size=0, words=False)
+        return PendingFinal(
+            job,
+            start=self.start,
+            samples=0,
+            speech_at=self.start,
+            speech_end=self.start,
+            asked_at=now,
+            closed_at=now,
+            pcm=self.pcm,
+            flush_id=flush_id,
+            answer=nothing(job),
+            answered_at=now,
+        )
+
+    def _ask_final(self, samples: int) -> tuple[Job, list[Effect]]:
+        self._finals += 1
+        job = self._job(
+            Kind.FINAL,
+            f"f{self._finals}",
+            start=0,
+            end=samples,
+            beam_size=self.effort.beam_size,
+            words=self._config.word_timestamps,
+        )
+        return job, [*self._store(), *self._cancel_partial(), Submit(job)]
+
+    def _cancel_partial(self) -> list[Effect]:
+        """A partial still outstanding would say less than the final: let it not be decoded any more."""
+        if self._awaited is None:
+            return []
+        self._awaited = None
+        return [CancelPartials(self.segment_id, self._partials)]
+
+    def _store(self) -> list[Effect]:
+        if self._stored == self.samples:
+            return []
+        stored = StoreAudio(self.segment_id, self._stored, bytes(self.pcm[self._stored * BYTES_PER_SAMPLE :]))
+        self._stored = self.samples
+        return [stored]
+
+    def _job(
+        self, kind: Kind, name: str, *, start: int, end: int | None, beam_size: int, words: bool, prefix: str = ""
+    ) -> Job:
+        return Job(
+            job_id=f"{self._uid}:{self.segment_id}:{name}",
+            group=group_name(self._uid),
+            segment_id=self.segment_id,
+            kind=kind,
+            audio_key=audio_key(self._uid, self.segment_id),
+            overtaken_key=overtaken_key(self._uid, self.segment_id),
+            number=self._partials,
+            start=start,
+            end=end,
+            language=self._config.language,
+            endpointed=self._config.vad.enabled,
+            beam_size=beam_size,
+            word_timestamps=words,
+            prefix=prefix,
+        )

@@ -1,0 +1,26 @@
+"""Any sample rate to 16 kHz, as a stream, by the SoX resampler."""
+
+import numpy as np
+import soxr
+
+from transcription.core.config import SAMPLE_RATE
+
+
+class StreamResampler:
+    """16-bit PCM of one rate in, 16-bit PCM at 16 kHz out; up to 70 ms stay inside until it is drained."""
+
+    def __init__(self, rate: int) -> None:
+        self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16", quality="HQ")
+
+    def __call__(self, pcm: bytes) -> bytes:
+        """Resample the stream's next samples."""
+        return self._resample(pcm, last=False)
+
+    def drain(self) -> bytes:
+        """Resample what is still inside, as if nothing followed; the next samples begin anew."""
+        rest = self._resample(b"", last=True)
+        self._stream.clear()
+        return rest
+
+    def _resample(self, pcm: bytes, *, last: bool) -> bytes:
+        return self._stream.resample_chunk(np.frombuffer(pcm, dtype="<i2"), last=last).astype("<i2").tobytes()

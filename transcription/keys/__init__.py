@@ -1,0 +1,1 @@
+"""API keys: issued and found, watched while in use, shown in the admin."""

@@ -1,0 +1,65 @@
+"""API keys in the admin: made, shown once, revoked."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from transcription.keys import access
+from transcription.models import ApiKey
+
+EDITABLE: list[Any] = ["name", "expires", "max_sessions", "minutes_a_day"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    """Keys; a revoked one stays revoked."""
+
+    list_display = ["name", "begins_with", "state", "created", "expires", "last_used", "max_sessions", "minutes_a_day"]
+    fields = EDITABLE
+    search_fields = ["name", "prefix"]
+    actions = ["revoke"]
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
+        """What is asked for a new key; of one there is, its history too."""
+        return [*EDITABLE, *self.get_readonly_fields(request, obj)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
+        """What happened to a key is not to be edited."""
+        return ["begins_with", "state", "created", "last_used", "revoked"] if obj else []
+
+    @admin.display(description="begins with", ordering="prefix")
+    def begins_with(self, key: ApiKey) -> str:
+        """What may be shown of a key: its first characters, which the prefix makes unique."""
+        return f"stt_{key.prefix}_…"
+
+    @admin.display(description="state")
+    def state(self, key: ApiKey) -> str:
+        """`good`, `expired` or `revoked`."""
+        if key.revoked:
+            return "revoked"
+        return "expired" if key.expires and key.expires <= timezone.now() else "good"
+
+    @admin.action(description="Revoke selected API keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
+        """Revoke them for good; their sessions end within `keyring.WATCH_S` and a tick."""
+        count = access.revoke(chosen)
+        self.message_user(request, f"{count} revoked; their sessions end within seconds.", messages.SUCCESS)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Save an edited key; a new one is issued, and its token is kept on the request for `response_add`."""
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            request.new_token = access.issue(obj)
+
+    def _show_once(self, request: HttpRequest, key: ApiKey, token: str) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "title": "API key created", "key": key, "token": token}
+        return TemplateResponse(request, "admin/transcription/apikey/created.html", context | {"opts": self.opts})
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the key in the answer itself: a message would put it into a cookie."""
+        return self._show_once(request, obj, request.new_token)

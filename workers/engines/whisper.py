@@ -1,0 +1,263 @@
+"""Whisper through faster-whisper and CTranslate2.
+
+One encode and one generate a batch, on windows shorter than 30 s where the audio is (`windows.py`). A doubtful final is
+decoded again in the whole 30 s, once: hotter decodes, as faster-whisper tries, cost many seconds on noise. Audio longer
+than a window is left to faster-whisper's `transcribe`. Facts about CTranslate2's calls that the code leans on: prompts
+of a batch need `<|startoftranscript|>` at one index and may differ after it; `max_length` 2 N allows N new tokens;
+timestamp rules go by the first prompt alone; the forced prefix of a prompt is part of its result.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens
+from numpy.typing import NDArray
+
+from transcription.core.config import SAMPLE_RATE
+from transcription.core.contract.jobs import Job, Kind
+from transcription.core.protocol import Dropped, Word
+from workers.engines import evidence, gate, repetition, windows
+from workers.engines.engine import EngineError, Hypothesis, Request
+from workers.engines.words import words
+
+FRAMES_PER_SECOND = 100
+TIMESTAMP_S = 0.02
+PAST_THE_END_S = 0.3
+"""Text that the model itself places so long after the audio's end was not heard."""
+SILENCE_S = 2
+"""The silence that a final's text is held against."""
+MAX_BATCH = {"cpu": 8, "cuda": 16}
+NO_REPEAT_TOKENS = 4
+"""Tokens in a row that the way out of a loop may not say twice: a word or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request's part of a batch."""
+
+    features: NDArray[np.float32]
+    """Log-mel spectrogram, shape (mels, frames)."""
+    window: int
+    prompt: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one decode of a request gave."""
+
+    hypothesis: Hypothesis
+    logprob: float
+    """Mean log probability of the tokens."""
+    loops: bool = False
+    """Whether it cannot have been said; its probability says nothing."""
+    doubtful: bool = False
+    """Whether another decode, with the whole window, is worth its time."""
+
+
+class WhisperEngine:
+    """One loaded model on one device."""
+
+    def __init__(
+        self, model: Path, device: str, compute_type: str, *, cpu_threads: int, lanes: int, max_batch: int = 0
+    ) -> None:
+        """Load the weights; `lanes` batches may be decoded at a time, each on `cpu_threads` threads.
+
+        `max_batch` is the most jobs a batch takes (0: `MAX_BATCH` of the device).
+
+        Raises `EngineError` when the device or the compute type cannot be used.
+        """
+        try:
+            self._model = WhisperModel(
+                str(model), device=device, compute_type=compute_type, cpu_threads=cpu_threads, num_workers=lanes
+            )
+        except (RuntimeError, ValueError) as error:
+            text = f"The model cannot be loaded on {device} as {compute_type}: {error}"
+            raise EngineError(text, retryable=False) from error
+        self.device = device
+        self.compute_type = str(self._model.model.compute_type)
+        self.max_batch = max_batch or MAX_BATCH[device]
+        self._tokenizer = lru_cache(maxsize=None)(self._make_tokenizer)
+        silence = self._features(Kind.FINAL, np.zeros(SAMPLE_RATE, np.float32), SILENCE_S * FRAMES_PER_SECOND)
+        self._silence = evidence.Silence(self._model.model, silence)
+        self._suppressed = get_suppressed_tokens(self._tokenizer("en"), [-1])
+
+    def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request | Hypothesis:
+        """Features and prompt; audio longer than a window is left to `transcribe` and shares its batch with nobody.
+
+        Where nobody speaks the answer is what was known before.
+        """
+        if gate.is_silent(audio) or not (job.endpointed or gate.has_speech(audio)):
+            return Hypothesis(job.prefix, 0.0, [])
+        window = windows.window_s(audio.size / SAMPLE_RATE, job.kind)
+        return self._fit(job, audio, window) if window else Request(job, audio, key=job.job_id)
+
+    def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
+        """Decode requests of one key together; finals that are not to be believed again, each by itself."""
+        if batch[0].features is None:
+            return [self._transcribe(request) for request in batch]
+        heard = self._generate(batch)
+        if batch[0].job.kind is Kind.FINAL:
+            heard = [self._believed(*pair) for pair in zip(batch, map(self._again, batch, heard), strict=True)]
+        return [attempt.hypothesis for attempt in heard]
+
+    def _again(self, request: Request, attempt: Attempt) -> Attempt:
+        """The attempt, or a better one.
+
+        Out of a loop leads a decode that may not repeat four tokens; the whole window would only loop for longer. What
+        is left out is found with timestamps.
+        """
+        audio_s = request.audio.size / SAMPLE_RATE
+        if attempt.loops:
+            return self._generate([request], windows.max_tokens(audio_s), no_repeat_ngram_size=NO_REPEAT_TOKENS)[0]
+        said = attempt.hypothesis.text
+        if windows.is_sparse(said, audio_s):
+            timed = self._fit(request.job, request.audio, request.features.window, timed=True)
+            (fuller,) = self._generate([timed], windows.max_tokens(audio_s))
+            believed = not fuller.loops and not fuller.doubtful
+            if believed and len(fuller.hypothesis.text) >= windows.FULLER * len(said):
+                return fuller
+        if not attempt.doubtful or request.features.window == windows.LONGEST_S:
+            return attempt
+        whole = self._fit(request.job, request.audio, windows.LONGEST_S)
+        (widened,) = self._generate([whole], windows.max_tokens(audio_s))
+        return attempt if widened.loops or (widened.doubtful and widened.logprob <= attempt.logprob) else widened
+
+    def _believed(self, request: Request, attempt: Attempt) -> Attempt:
+        """The attempt, without its text where the audio does not support it."""
+        heard = attempt.hypothesis
+        if not heard.text:
+            return attempt
+        score = attempt.logprob - self._silence.logprob(self._tokenizer(request.job.language), heard.text)
+        if evidence.is_enough(heard.text, score):
+            return attempt
+        dropped = Dropped(reason="no_evidence", score=round(score, 2))
+        return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, heard.text))
+
+    def _fit(self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False) -> Request:
+        features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
+        tokenizer = self._tokenizer(job.language)
+        prompt = [*tokenizer.sot_sequence]
+        if job.kind is Kind.FINAL:
+            prompt.append(tokenizer.timestamp_begin if timed else tokenizer.no_timestamps)
+        elif job.prefix:
+            prompt += [tokenizer.timestamp_begin, *tokenizer.encode(" " + job.prefix)]
+        key = (job.kind, window, job.beam_size, job.language if job.word_timestamps else "")
+        return Request(job, audio, key=key, features=Prepared(np.ascontiguousarray(features), window, prompt))
+
+    def _features(self, kind: Kind, audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+        """Log-mel spectrogram, shape (mels, frames).
+
+        A final's is filled up with zeros, as faster-whisper does (`pad_or_trim`): that costs fewest errors without
+        timestamps. A partial's audio is filled up with silence, which does best with them.
+        """
+        if kind is Kind.FINAL:
+            features: NDArray[np.float32] = self._model.feature_extractor(audio)[:, :frames]
+            return np.pad(features, ((0, 0), (0, frames - features.shape[1])))
+        padded = np.zeros(frames * SAMPLE_RATE // FRAMES_PER_SECOND, dtype=np.float32)
+        padded[: audio.size] = audio
+        filled: NDArray[np.float32] = self._model.feature_extractor(padded, padding=0)
+        return filled[:, :frames]
+
+    def _generate(self, batch: list[Request], limit: int = 0, **options: int) -> list[Attempt]:
+        """One encode and one generate, of at most `limit` tokens each (0: as many as may be said in the window)."""
+        prepared: list[Prepared] = [request.features for request in batch]
+        features = ctranslate2.StorageView.from_array(np.stack([one.features for one in prepared]))
+        encoded = self._model.model.encode(features)
+        limit = limit or windows.max_tokens(prepared[0].window)
+        results = self._model.model.generate(
+            encoded,
+            [one.prompt for one in prepared],
+            beam_size=batch[0].job.beam_size,
+            max_length=2 * limit,
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=self._suppressed,
+            **options,
+        )
+        heard = [self._read(request, result, limit) for request, result in zip(batch, results, strict=True)]
+        return self._align(batch, encoded, heard) if batch[0].job.word_timestamps else heard
+
+    def _read(self, request: Request, result: Any, limit: int) -> Attempt:
+        """What a result says, without its copies."""
+        job, tokens = request.job, result.sequences_ids[0]
+        # the score is the sum over the tokens and the end of text, divided by the tokens alone
+        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        if math.isnan(logprob):  # some cards compute these in float16
+            raise FloatingPointError("the model's probabilities are not numbers")
+        if windows.is_silence(logprob, result.no_speech_prob):
+            dropped = Dropped(reason="no_speech", score=round(result.no_speech_prob, 2))
+            return Attempt(Hypothesis("", 0.0, [], dropped, self._text(request, tokens)), logprob)
+        said, audio_s = _readable(self._text(request, tokens)), request.audio.size / SAMPLE_RATE
+        text = repetition.collapse(said, audio_s, known=len(job.prefix.split()))
+        loops = len(tokens) >= limit or repetition.is_loop(said, audio_s)
+        # of a loop that stays one, as much is believed as is left
+        confidence = math.exp(logprob) * (len(text) / len(said) if loops else 1.0) if text else 0.0
+        return Attempt(Hypothesis(text, confidence, []), logprob, loops, doubtful=windows.is_doubtful(said, logprob))
+
+    def _text(self, request: Request, tokens: list[int]) -> str:
+        """The text up to where the model itself says that it is past the end of the audio."""
+        tokenizer = self._tokenizer(request.job.language)
+        end = tokenizer.timestamp_begin + int((request.audio.size / SAMPLE_RATE + PAST_THE_END_S) / TIMESTAMP_S)
+        kept = []
+        for token, following in zip(tokens, [*tokens[1:], tokenizer.eot], strict=True):
+            if token > end and following < tokenizer.eot:
+                break
+            if token < tokenizer.eot:
+                kept.append(token)
+        return str(tokenizer.decode(kept)).strip()
+
+    def _align(self, batch: list[Request], encoded: Any, heard: list[Attempt]) -> list[Attempt]:
+        """Word times of all texts of a batch (one language), from the cross-attention of one more pass."""
+        tokenizer = self._tokenizer(batch[0].job.language)
+        tokens = [tokenizer.encode(" " + one.hypothesis.text) if one.hypothesis.text else [] for one in heard]
+        if not any(tokens):
+            return heard
+        frames = [max(request.audio.size * FRAMES_PER_SECOND // SAMPLE_RATE, 2) for request in batch]
+        found = self._model.find_alignment(tokenizer, tokens, encoded, frames)
+        return [
+            replace(attempt, hypothesis=replace(attempt.hypothesis, words=_timed(request, pieces)))
+            for attempt, request, pieces in zip(heard, batch, found, strict=True)
+        ]
+
+    def _transcribe(self, request: Request) -> Hypothesis:
+        """faster-whisper's own way: 30 s windows, hotter and hotter while the result looks wrong."""
+        job = request.job
+        segments, _ = self._model.transcribe(
+            request.audio,
+            language=job.language,
+            beam_size=job.beam_size,
+            condition_on_previous_text=False,
+            word_timestamps=job.word_timestamps,
+        )
+        heard = list(segments)
+        spoken = [vars(word) for segment in heard for word in segment.words or []]
+        text = _readable("".join(segment.text for segment in heard).strip())
+        return Hypothesis(text, _confidence(heard), _timed(request, spoken)) if text else Hypothesis("", 0.0, [])
+
+    def _make_tokenizer(self, language: str) -> Tokenizer:
+        multilingual = self._model.model.is_multilingual
+        return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
+
+
+def _readable(text: str) -> str:
+    """The text, unless nobody could read it aloud: "...", "♪"."""
+    return text if any(map(str.isalnum, text)) else ""
+
+
+def _confidence(segments: list[Any]) -> float:
+    """Mean token probability: the exponential of the mean log probability over all tokens."""
+    tokens = sum(len(segment.tokens) for segment in segments)
+    if not tokens:
+        return 0.0
+    return math.exp(sum(segment.avg_logprob * len(segment.tokens) for segment in segments) / tokens)
+
+
+def _timed(request: Request, pieces: list[dict[str, Any]]) -> list[Word]:
+    return words(pieces, request.job.language, request.audio.size / SAMPLE_RATE)
