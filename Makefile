@@ -10,7 +10,7 @@ GROWTH = (size() { du -sm $(VENV) | cut -f1; }; was=`size`; while sleep 3 && kil
 	[ $$is -eq $$was ] || echo "  $$is MB of some $(1) MB are in place …"; was=$$is; done) 2>/dev/null &
 BENCH := all --launch --talkers 1,2 --seconds 30 --max-talkers 16
 
-.PHONY: run test test-stack test-livekit-oldest check format bench chaos fuzz soak docs docs-site clean
+.PHONY: run test test-stack test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
 	@echo "Starting …"
@@ -21,6 +21,9 @@ test: $(VENV)/dev.stamp  ## the whole suite, on real parts
 
 test-stack: $(VENV)/dev.stamp  ## what the images run, between Debian's nginx, PostgreSQL, Redis and Prometheus
 	@$(BIN)/python -m pytest -m stack tests/stack
+
+test-again: $(VENV)/dev.stamp  ## what failed in the last run, once more
+	@$(BIN)/python -m pytest -m "" --last-failed --last-failed-no-failures none
 
 test-livekit-oldest:  ## the plugin on the oldest LiveKit Agents it supports, in an environment of its own
 	@test -d .venv-livekit || $(PYTHON) -m venv .venv-livekit

@@ -62,9 +62,9 @@ async def test_the_limit_of_sessions_holds_across_processes(small: Stack) -> Non
 
 
 def accepting(stack: Stack) -> bool:
-    """Whether nobody is inside and admission has recovered from what was."""
+    """Whether nobody is inside, every job is acknowledged, and admission has recovered from what was."""
     status = requests.get(f"{stack.http_url}/health/status", timeout=5).json()
-    return status["accepting_requests"] and not status["sessions"]["active"]
+    return status["accepting_requests"] and not status["sessions"]["active"] and not status["queue"]["depth"]
 
 
 async def refused_behind(small: Stack, jobs: int, after_s: float) -> tuple[dict[str, Any], Talker]:
