@@ -16,6 +16,8 @@ FEWEST_CHARS = 25
 """Allowed however short the audio is."""
 PHRASE = 3
 """Words that make a phrase: shorter ones ("tá bom, tá bom") are repeated by people as a matter of course."""
+MONOTONOUS = 5
+"""Times in a row from which a single word is worth another look: "O O O O O" was "esse tema foi falado"."""
 LONGEST_WORD = 30
 """Of letters without a hyphen; Portuguese has 29 for its longest in use. What is longer may be a loop inside a word."""
 LOOPING_COMPRESSION = 2.4
@@ -78,6 +80,13 @@ def copy_at_end(text: str) -> bool:
     words = _plain(text.split())
     halves = range(PHRASE, len(words) // 2 + 1)
     return any(words[-2 * n : -n] == words[-n:] and _is_phrase(words[-n:], PHRASE) for n in halves)
+
+
+def is_monotonous(text: str) -> bool:
+    """Whether a text says one word over and over: people do, and so does a model that has found no way in."""
+    words = _plain(text.split())
+    runs = (words[at : at + MONOTONOUS] for at in range(len(words) - MONOTONOUS + 1))
+    return any(len(set(run)) == 1 and not _has_number(run) for run in runs)
 
 
 def collapse(text: str, audio_s: float, known: int = 0) -> str:

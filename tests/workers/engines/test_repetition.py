@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.engines.repetition import collapse, copy_at_end, is_loop, most_chars
+from workers.engines.repetition import collapse, copy_at_end, is_loop, is_monotonous, most_chars
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,22 @@ def test_a_loop_is_seen(text: str, audio_s: float, loops: bool) -> None:
 )
 def test_a_copy_at_the_end_is_what_short_windows_make(text: str, copy: bool) -> None:
     assert copy_at_end(text) is copy
+
+
+@pytest.mark.parametrize(
+    ("text", "monotonous"),
+    [
+        ("O O O O O", True),
+        ("eu disse: não, não, não, não, não quero", True),
+        ("não, não, não, não", False),
+        ("nove nove nove nove nove nove", False),
+        ("um a um a um a um a", False),
+        ("", False),
+    ],
+)
+def test_one_word_over_and_over_is_seen(text: str, monotonous: bool) -> None:
+    """Five times in a row; numbers are said so."""
+    assert is_monotonous(text) is monotonous
 
 
 def test_known_words_stay() -> None:
