@@ -16,8 +16,8 @@ run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; A
 	@echo "Starting …"
 	@exec $(BIN)/python manage.py stt $(ARGS)
 
-test: $(VENV)/dev.stamp  ## the whole suite, on real parts
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp  ## the whole suite, on real parts; two files at a time, since much of it waits
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-stack: $(VENV)/dev.stamp  ## what the images run, between Debian's nginx, PostgreSQL, Redis and Prometheus
 	@$(BIN)/python -m pytest -m stack tests/stack
