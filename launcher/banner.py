@@ -1,5 +1,6 @@
 """What is shown once everything runs: where, what, how to try it and how to stop it."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> str
   Model       {stt.whisper_model}, {stt.device}, {stt.compute_type}, language {stt.language}
   Redis       {redis_from}{_keys(stt)}
 
-  Try it      {_command()} transcribe tests/audio/s13_pm_alex.wav{_elsewhere(stt, address)}
+  Try it      {_trial(stt, address)}
   Stop it     Ctrl-C
 ────────────────────────────────────────────────────────────────────────"""
 
@@ -34,35 +35,41 @@ def _open(stt: env.Env) -> str:
     """That anybody on the network may use it, where that is so, with the settings that close it."""
     if stt.auth == "required" or is_loopback(stt.host):
         return ""
+    key = f"\n  A key       {_manage('createapikey NAME')}" if _is_image() else ""
     return (
         "\n  Open        to whoever reaches this machine. To close it: STT_HOST=127.0.0.1 (this machine alone), or "
-        "STT_AUTH=required (API keys)"
+        f"STT_AUTH=required (API keys){key}"
     )
 
 
 def _keys(stt: env.Env) -> str:
     """How to make one, where clients need it."""
-    return f"\n  API keys    required: {_python()} manage.py createapikey NAME" if stt.auth == "required" else ""
+    return f"\n  API keys    required: {_manage('createapikey NAME')}" if stt.auth == "required" else ""
 
 
-def _elsewhere(stt: env.Env, address: str) -> str:
-    """What the client must be told of a service that is not where it looks."""
+def _trial(stt: env.Env, address: str) -> str:
+    """What to do first: with the client that `make run` installs, or, in an image, with the page."""
+    if _is_image():
+        return "open the page, and talk or drop a recording on it"
     url = f"ws://{address}:{stt.port}/ws/stt"
-    return "" if url == "ws://127.0.0.1:8000/ws/stt" else f" --url {url}"
+    elsewhere = "" if url == "ws://127.0.0.1:8000/ws/stt" else f" --url {url}"
+    client = _typed(Path(sys.executable).with_name("whisper-stt"))
+    return f"{client} transcribe tests/audio/s13_pm_alex.wav{elsewhere}"
 
 
-def _python() -> Path:
-    """This interpreter, as one would type it."""
-    return _typed(Path(sys.executable))
+def _manage(command: str) -> str:
+    """A command of `manage.py`, as one would type it: outside of a container, which has its id for a name."""
+    inside = f"docker exec -it {socket.gethostname()} " if _is_image() else ""
+    return f"{inside}{_typed(Path(sys.executable))} manage.py {command}"
+
+
+def _is_image() -> bool:
+    """Whether this is an image, not a checkout: what is not needed to run is left out there (`.dockerignore`)."""
+    return not (BASE_DIR / "tests").exists()
 
 
 def _typed(program: Path) -> Path:
     return program.relative_to(BASE_DIR) if program.is_relative_to(BASE_DIR) else Path(program.name)
-
-
-def _command() -> Path:
-    """The command line of the Python client, as one would type it."""
-    return _typed(Path(sys.executable).with_name("whisper-stt"))
 
 
 def _first_admin() -> str:
@@ -72,4 +79,4 @@ def _first_admin() -> str:
 
     there_is_one = get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
     connection.close()
-    return "" if there_is_one else f"   (nobody can log in yet: {_python()} manage.py createsuperuser)"
+    return "" if there_is_one else f"   (nobody can log in yet: {_manage('createsuperuser')})"

@@ -4,6 +4,7 @@ import errno
 import socket
 import sqlite3
 from collections.abc import Callable
+from ctypes import CDLL
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -107,6 +108,8 @@ def device(stt: env.Env) -> str:
             "STT_DEVICE is cuda, and CTranslate2 finds no CUDA device: see that nvidia-smi shows one (in a container: "
             "NVIDIA Container Toolkit, --gpus all), or unset STT_DEVICE to use the CPU."
         )
+    if stt.device == "cuda":
+        _load_cublas()
     able = ctranslate2.get_supported_compute_types(stt.device)
     if stt.compute_type not in {"default", "auto", *able}:
         raise LaunchError(
@@ -114,6 +117,17 @@ def device(stt: env.Env) -> str:
             f"{', '.join(sorted(able))}."
         )
     return f"{stt.device}, {stt.compute_type}"
+
+
+def _load_cublas() -> None:
+    """CTranslate2 loads it with the first decode, when the model has long been downloaded."""
+    try:
+        CDLL("libcublas.so.12")
+    except OSError as error:
+        raise LaunchError(
+            f"there is a GPU, and no cuBLAS 12 to use it with ({error}): pip install --no-deps -r "
+            "requirements/cuda.txt, and set LD_LIBRARY_PATH as docs/gpu.md says; or STT_DEVICE=cpu."
+        ) from None
 
 
 def model(stt: env.Env) -> str:

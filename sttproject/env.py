@@ -170,7 +170,9 @@ class Env(BaseSettings):
         60.0, gt=0, description="A worker that decodes one batch for longer exits, for another to be started (s)"
     )
     result_timeout_s: float = Field(
-        20.0, gt=0, description="A final not answered is sent again after (s), over its wait in the queue"
+        20.0,
+        gt=0,
+        description="A final that is not answered within this time is sent again (s; waiting in the queue not counted)",
     )
     max_final_wait_s: float = Field(
         120.0, gt=0, le=240, description="A final not answered is given up, and the client told, after (s)"

@@ -1,11 +1,12 @@
 """What the client packages ask for and hold, as pip sees it. Nothing of the service comes with them."""
 
 import json
+import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib import metadata
@@ -15,38 +16,132 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from harness.stack import Stack
+from transcription.views import VERSION
+
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
+SPEECH = ROOT / "tests/audio/s13_pm_alex.wav"
 FOREIGN = {"django", "torch", "celery", "channels", "daphne", "redis", "faster-whisper", "ctranslate2", "silero-vad"}
 
 
-def pip(*arguments: object) -> str:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+SESSION = CLIENTS / "python/src/whisper_stt/session"
+MODULES = {"whisper_stt_client": "whisper_stt", "livekit_plugins_whisper_stt": "livekit/plugins/whisper_stt"}
+SOURCES = {
+    "whisper_stt_client": CLIENTS / "python/src/whisper_stt",
+    "livekit_plugins_whisper_stt": CLIENTS / "livekit_plugin",
+}
+REPOSITORY = "https://forge.example/owner/whisper-stt"
+
+HEARS = """
+import asyncio, sys, wave
+import aiohttp
+from livekit import rtc
+from livekit.agents.stt import SpeechEventType
+from livekit.plugins.whisper_stt import WhisperSTT
+
+async def main():
+    with wave.open(sys.argv[1]) as audio:
+        pcm = audio.readframes(audio.getnframes())
+    async with (
+        aiohttp.ClientSession() as http, WhisperSTT(sys.argv[2], http_session=http) as stt, stt.stream() as stream
+    ):
+        stream.push_frame(rtc.AudioFrame(pcm, 16_000, 1, len(pcm) // 2))
+        stream.end_input()
+        async for event in stream:
+            if event.type is SpeechEventType.FINAL_TRANSCRIPT:
+                print(event.alternatives[0].text)
+
+asyncio.run(main())
+"""
 
 
-@pytest.mark.parametrize(
-    ("source", "modules", "session"),
-    [("livekit_plugin", "livekit/plugins/whisper_stt", "_session"), ("python/", "whisper_stt", "session")],
-)
-def test_package_brings_nothing_of_the_service(source: str, modules: str, session: str, tmp_path: Path) -> None:
-    """Resolved for an empty environment; with all of the session, which the two share."""
-    copy = tmp_path / "source"  # setuptools builds beside the sources
-    shutil.copytree(CLIENTS / source, copy, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
-    pip("wheel", "--no-deps", "--wheel-dir", tmp_path, copy)
-    (wheel,) = tmp_path.glob("*.whl")
-    report = json.loads(
-        pip("install", "--dry-run", "--ignore-installed", "--report", "-", "--target", tmp_path / "empty", wheel)
+def run(*command: object, cwd: Path, **environ: str) -> str:
+    """What a program says, which sees nothing of the checkout."""
+    bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | environ
+    done = subprocess.run(
+        [*map(str, command)], check=False, cwd=cwd, env=bare, capture_output=True, text=True, timeout=300
     )
-    installed = {entry["metadata"]["name"].lower().replace("_", "-") for entry in report["install"]}
-    held = set(zipfile.ZipFile(wheel).namelist())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
-    assert "websockets" in installed or "livekit-agents" in installed
-    assert not installed & FOREIGN
-    assert {f"{modules}/__init__.py", f"{modules}/py.typed"} <= held
-    shared = {path.name for path in (CLIENTS / "python/src/whisper_stt/session").glob("*.py")}
-    assert {name.rpartition("/")[2] for name in held if name.startswith(f"{modules}/{session}/")} == shared
-    assert all(name.startswith((modules, wheel.name.partition("-")[0])) for name in held)
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both packages, as a release builds them."""
+    out = tmp_path_factory.mktemp("packages") / "dist"
+    run(sys.executable, ROOT / "deploy/packages.py", out, "--repository", f"{REPOSITORY}/blob/v1", cwd=out.parent)
+    return out
+
+
+def installed(wheel: Path, extra: str = "") -> Path:
+    """The programs of an empty environment with a wheel and what it asks an index for."""
+    home = wheel.parents[1] / f"environment-{wheel.name.partition('-')[0]}"
+    run(sys.executable, "-m", "venv", "--without-pip", home, cwd=wheel.parent)
+    pip = [sys.executable, "-m", "pip", "--python", home, "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", "--no-compile", f"{wheel}{extra}", cwd=wheel.parent)
+    listed = json.loads(run(*pip, "list", "--format", "json", cwd=wheel.parent))
+    assert not {canonicalize_name(one["name"]) for one in listed} & FOREIGN
+    return home / "bin"
+
+
+@pytest.mark.parametrize("package", MODULES)
+def test_a_package_is_the_sources_and_nothing_else(package: str, built: Path) -> None:
+    """Files, not links, in sdist and wheel; the wheel is made from the sdist."""
+    (wheel,), (sdist,) = built.glob(f"{package}-*.whl"), built.glob(f"{package}-*.tar.gz")
+    held = zipfile.ZipFile(wheel)
+    modules = {
+        name.removeprefix(f"{MODULES[package]}/"): held.read(name)
+        for name in held.namelist()
+        if not name.startswith(f"{package}-")
+    }
+    source = SOURCES[package]
+    expected = {
+        str(path.relative_to(source)): path.read_bytes()
+        for folder in (source, source / "_session")
+        for path in folder.rglob("*")
+        if path.suffix == ".py" or path.name == "py.typed"
+    }
+
+    assert modules == expected
+    assert {path.name for path in SESSION.glob("*.py")} <= {name.rpartition("/")[2] for name in modules}
+    with tarfile.open(sdist) as archive:
+        assert all(one.isfile() or one.isdir() for one in archive)
+
+
+@pytest.mark.parametrize("package", MODULES)
+def test_what_an_index_shows(package: str, built: Path) -> None:
+    """One version with the service, the licence, and no link that leads nowhere."""
+    (wheel,) = built.glob(f"{package}-*.whl")
+    held = zipfile.ZipFile(wheel)
+    (name,) = (name for name in held.namelist() if name.endswith("/METADATA"))
+    shown = metadata.PathDistribution(zipfile.Path(held, f"{name.rpartition('/')[0]}/")).metadata
+
+    assert shown["Version"] == VERSION
+    assert shown["License-Expression"] == "MIT"
+    assert shown.get_all("License-File") == ["LICENSE"]
+    assert shown.get_all("Project-URL") == [f"Repository, {REPOSITORY}"]
+    assert f"]({REPOSITORY}/blob/v1/docs/" in (text := held.read(name).decode())
+    assert not re.findall(r"\]\(\.", text)
+
+
+def test_the_command_is_installed_and_used(built: Path, echo_stack: Stack) -> None:
+    """In an empty environment, against a running service."""
+    (wheel,) = built.glob("whisper_stt_client-*.whl")
+    command = installed(wheel, "[cli]") / "whisper-stt"
+
+    assert run(command, "--version", cwd=built) == f"whisper-stt {VERSION}\n"
+    assert run(command, "status", "--url", echo_stack.ws_url, cwd=built)
+    heard = run(command, "transcribe", "--format", "json", "--url", echo_stack.ws_url, SPEECH, cwd=built)
+    assert [segment["text"] for segment in json.loads(heard)["segments"]]
+
+
+def test_the_plugin_is_installed_and_used(built: Path, echo_stack: Stack) -> None:
+    """Beside the LiveKit of an index, against a running service."""
+    (wheel,) = built.glob("livekit_plugins_whisper_stt-*.whl")
+    python = installed(wheel) / "python"
+
+    assert run(python, "-c", HEARS, SPEECH, echo_stack.ws_url, cwd=built).strip()
 
 
 CLIENT = tomllib.loads((CLIENTS / "python/pyproject.toml").read_text())["project"]

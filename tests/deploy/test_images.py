@@ -86,6 +86,46 @@ def test_a_worker_fetches_a_model_it_does_not_have(bin_dir: Path, tmp_path: Path
     assert started(bin_dir, "worker", **settings | {"STT_WHISPER_MODEL": str(tmp_path)}) == [DOCUMENTED["worker"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("worker", {"STT_ENGINE": "whisper", "STT_MODEL_DIR": "mount/models"}), ("stt", {"STT_CACHE_DIR": "mount/cache"})],
+)
+def test_a_mount_that_cannot_be_written_is_told_with_whose_it_is(
+    bin_dir: Path, tmp_path: Path, name: str, settings: dict[str, str]
+) -> None:
+    """What belongs to somebody else looks so to root, too, where it is no directory."""
+    (tmp_path / "mount").touch()
+    settings = {key: value.replace("mount", str(tmp_path / "mount")) for key, value in settings.items()}
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        started(bin_dir, name, **settings)
+    assert failure.value.returncode == 73
+    assert failure.value.stdout == ""
+    assert f"{tmp_path / 'mount'} cannot be written by user {os.geteuid()} (it belongs to " in failure.value.stderr
+    assert f"chown -R {os.geteuid()}:{os.getegid()}" in failure.value.stderr
+
+
+@pytest.mark.parametrize("profiles", ["gpu", "monitoring,cpu", "gpu-1", "*"])
+def test_with_a_worker_among_the_profiles_nothing_is_said(bin_dir: Path, profiles: str) -> None:
+    assert told(bin_dir, COMPOSE_PROFILES=profiles) == ""
+
+
+@pytest.mark.parametrize("profiles", ["", "monitoring"])
+def test_a_web_process_says_that_compose_was_told_of_no_worker(bin_dir: Path, profiles: str) -> None:
+    """And starts; without Compose nothing is said."""
+    assert "Set COMPOSE_PROFILES=gpu (or cpu) in .env" in told(bin_dir, COMPOSE_PROFILES=profiles)
+    assert told(bin_dir) == ""
+
+
+def told(bin_dir: Path, **environment: str) -> str:
+    """What a web process says before it begins."""
+    command = [ROOT / "deploy" / "entrypoint.sh", "web"]
+    done = subprocess.run(
+        command, env={"PATH": f"{bin_dir}:{os.defpath}"} | environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [DOCUMENTED["web"]]
+    return done.stderr
+
+
 def test_a_worker_without_its_model_does_not_start(bin_dir: Path, tmp_path: Path) -> None:
     (bin_dir / "python").write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(subprocess.CalledProcessError) as failure:
@@ -97,7 +137,7 @@ def test_what_is_installed_is_what_is_listed() -> None:
     """torch, which silero-vad asks for, stays out of what is deployed; pip would add it."""
     for install in re.findall(r"pip install .*requirements.*", DOCKERFILE):
         assert "--no-deps" in install
-    deployed = [path for path in (ROOT / "requirements").glob("*.txt") if path.name != "dev.txt"]
+    deployed = [path for path in (ROOT / "requirements").glob("*.txt") if path.stem not in {"dev", "cuda"}]
     for requirements in deployed:
         assert not re.search(r"^(torch|nvidia-\S+)==", requirements.read_text(), re.MULTILINE)
 
@@ -109,7 +149,7 @@ def test_what_is_asked_for_is_listed(asked: Path) -> None:
     listed = asked.with_suffix(".txt").read_text().lower().splitlines()
 
     assert {requirement.replace("[binary]", "") for requirement in wanted} - set(listed) == set()
-    assert not any(line.startswith("nvidia-") for line in listed)
+    assert asked.stem == "cuda" or not any(line.startswith("nvidia-") for line in listed)
 
 
 def test_base_images_are_pinned() -> None:

@@ -94,3 +94,14 @@ def test_scalers_name_what_there_is() -> None:
     for item in OBJECTS:
         if item["kind"] == "PodDisruptionBudget":
             assert item["spec"]["selector"]["matchLabels"]["app"] in deployments
+
+
+def test_workers_share_one_cache_of_models() -> None:
+    """Else each pod that a scaler adds fetches its own."""
+    (worker,) = (pod for pod in pods() if pod["containers"][0]["name"] == "worker")
+    (volume,) = (volume for volume in worker["volumes"] if volume["name"] == "models")
+    (claim,) = (item for item in OBJECTS if item["kind"] == "PersistentVolumeClaim")
+
+    assert volume["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert {"name": "models", "mountPath": "/models"} in worker["containers"][0]["volumeMounts"]
