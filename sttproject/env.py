@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from transcription.core.config import Limits, SessionConfig, VadConfig
@@ -157,6 +157,14 @@ class Env(BaseSettings):
     upload_memory_mb: int = Field(
         256, ge=1, description="Most that a web process holds of uploads not yet decoded (MB); more are refused"
     )
+    fetch_urls: bool = Field(
+        False, description="Fetch recordings from addresses that Deepgram's clients name; never from private ones"
+    )
+    fetch_networks: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
+        [],
+        description="Private networks that recordings may be fetched from all the same, comma-separated: "
+        "`10.0.8.0/24` of a store of one's own",
+    )
     drain_s: float = Field(30.0, ge=0, description="Sessions may finish when a web process is stopped, for (s)")
     start_timeout_s: float = Field(30.0, gt=0, description="A connection must start a session within (s)")
     idle_timeout_s: float = Field(300.0, gt=0, description="A session that sends nothing is ended after (s)")
@@ -203,7 +211,7 @@ class Env(BaseSettings):
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
-    @field_validator("allowed_hosts", "allowed_origins", "redact", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "fetch_networks", "redact", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

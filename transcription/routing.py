@@ -7,6 +7,7 @@ from django.urls import re_path
 
 from transcription.audit.live import LiveConsumer
 from transcription.core.dialects.deepgram import DeepgramLive
+from transcription.core.dialects.deepgram_files import DeepgramRecording
 from transcription.core.dialects.flux import DeepgramFlux
 from transcription.core.dialects.openai_rest import OpenAITranscription
 from transcription.core.dialects.realtime import OpenAIRealtime
@@ -14,7 +15,7 @@ from transcription.ingress.answers import Answers, models, translations
 from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
 from transcription.ingress.consumers import TranscriptionConsumer
 from transcription.ingress.translating import Translated
-from transcription.ingress.uploads import Uploads
+from transcription.ingress.uploads import MakeRecording, Uploads
 
 CONSUMER = TranscriptionConsumer.as_asgi()
 DIALECTS = [
@@ -22,8 +23,9 @@ DIALECTS = [
     (r"^v2/listen/?$", "deepgram_flux", DeepgramFlux),
     (r"^v1/realtime/?$", "openai_realtime", OpenAIRealtime),
 ]
-RECORDINGS = [
+RECORDINGS: list[tuple[str, str, MakeRecording]] = [
     (r"/v1/audio/transcriptions/?$", "openai_files", OpenAITranscription),
+    (r"/v1/listen/?$", "deepgram_files", DeepgramRecording),
 ]
 ANSWERS = [
     ("POST", r"/v1/audio/translations()/?$", translations),

@@ -3,20 +3,40 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import numpy as np
 import soxr
+from deepgram import DeepgramClient
+from deepgram.environment import DeepgramClientEnvironment
+from deepgram.listen.v1.media.client import MediaClient
 from livekit import rtc
 from livekit.agents import APIConnectOptions
 from livekit.agents.stt import STT, SpeechEvent, SpeechEventType
 
 from harness.audio import SAMPLE_RATE, frames, silence, speech
+from harness.stack import Stack
 
 SAID = "avenida paulista"
 PCM = silence(0.3) + speech("s13_pm_alex") + silence(1.5)
 OPTIONS = APIConnectOptions(max_retry=0, timeout=10.0)
+
+
+def environment(stack: Stack) -> DeepgramClientEnvironment:
+    """Where Deepgram's SDK finds the service."""
+    address = stack.ws_url.removesuffix("/ws/stt")
+    http = address.replace("ws://", "http://")
+    return DeepgramClientEnvironment(base=http, production=address, agent=address, agent_rest=http)
+
+
+@contextmanager
+def recorded(stack: Stack, key: str = "none") -> Iterator[MediaClient]:
+    """The part of Deepgram's SDK for recordings."""
+    with httpx.Client(timeout=60) as http:
+        yield DeepgramClient(api_key=key, environment=environment(stack), httpx_client=http).listen.v1.media
 
 
 def words(text: str) -> str:

@@ -1,29 +1,26 @@
 """Deepgram's own SDK and LiveKit's plugins for it, unchanged but for their address, against the real model."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from containers import recording
 from deepgram import AsyncDeepgramClient
 from deepgram.core.events import EventType
-from deepgram.environment import DeepgramClientEnvironment
+from livekit import rtc
 from livekit.agents.stt import SpeechEventType
 from livekit.plugins import deepgram
-from real_clients import PCM, SAID, heard_by_livekit, paced, text, words
+from real_clients import OPTIONS, PCM, SAID, environment, heard_by_livekit, paced, recorded, text, words
 
+from harness.audio import SAMPLE_RATE
 from harness.stack import Stack
 
 pytestmark = [
     pytest.mark.model,
     pytest.mark.filterwarnings("ignore:websockets.*:DeprecationWarning"),  # the SDK's own
 ]
-
-
-def environment(stack: Stack) -> DeepgramClientEnvironment:
-    address = stack.ws_url.removesuffix("/ws/stt")
-    http = address.replace("ws://", "http://")
-    return DeepgramClientEnvironment(base=http, production=address, agent=address, agent_rest=http)
 
 
 async def test_livekit_s_plugin(keyed: tuple[Stack, str], http: aiohttp.ClientSession) -> None:
@@ -137,3 +134,32 @@ async def test_a_wrong_key_is_refused_before_the_upgrade(keyed: tuple[Stack, str
     stt = deepgram.STT(base_url=f"{stack.http_url}/v1/listen", api_key="wrong", language="pt-BR", http_session=http)
     with pytest.raises(Exception, match="401"):
         await heard_by_livekit(stt, PCM[:32_000])
+
+
+@pytest.mark.parametrize("kind", ["webm", "m4a"])
+def test_the_sdk_s_recordings(keyed: tuple[Stack, str], tmp_path: Path, kind: str) -> None:
+    """With their times, in utterances, sentences and paragraphs."""
+    stack, key = keyed
+    with recorded(stack, key) as client:
+        told = client.transcribe_file(
+            request=recording(kind, tmp_path), model="nova-3", language="pt-BR", smart_format=True, utterances=True
+        )
+    (alternative,) = told.results.channels[0].alternatives
+    (utterance,) = told.results.utterances
+
+    assert SAID in words(alternative.transcript)
+    assert told.metadata.duration == pytest.approx(len(PCM) / 32_000, abs=0.2)
+    assert told.metadata.created
+    assert alternative.confidence > 0.5
+    assert 0.2 < alternative.words[0].start < alternative.words[-1].end < told.metadata.duration
+    assert alternative.words[0].punctuated_word
+    assert utterance.transcript == alternative.transcript == alternative.paragraphs.transcript
+    assert alternative.paragraphs.paragraphs[0].num_words == len(alternative.words)
+
+
+async def test_livekit_s_plugin_recognises(keyed: tuple[Stack, str], http: aiohttp.ClientSession) -> None:
+    stack, key = keyed
+    stt = deepgram.STT(base_url=f"{stack.http_url}/v1/listen", api_key=key, language="pt-BR", http_session=http)
+    event = await stt.recognize(rtc.AudioFrame(PCM, SAMPLE_RATE, 1, len(PCM) // 2), conn_options=OPTIONS)
+
+    assert SAID in words(event.alternatives[0].text)

@@ -35,7 +35,7 @@ def is_prefix(text: str) -> bool:
     return plain and not {".", ".."}.intersection(text.split("/")) and not is_own(text)
 
 
-UPLOADS = (b"/v1/audio/transcriptions", b"/v1/audio/translations")
+UPLOADS = (b"/v1/audio/transcriptions", b"/v1/audio/translations", b"/v1/listen")
 
 
 def takes_upload(method: bytes, uri: bytes) -> bool:

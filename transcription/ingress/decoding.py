@@ -1,7 +1,7 @@
 """A recording's bytes in, PCM out, as both come and go: FFmpeg runs in a thread of its own and waits for either side.
 
 Bytes are held in memory until they are read, and never on disk. An MP4 whose index comes last is held whole, for FFmpeg
-has to go back in it; all else is read once, from its beginning to its end. What is damaged is left out.
+has to go back in it; all else is read once, from its beginning to its end.
 """
 
 import asyncio
@@ -9,33 +9,24 @@ import io
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import av
-import av.error
-from av.audio.resampler import AudioResampler
-
 from transcription import metrics
 from transcription.core.config import SAMPLE_RATE
+from transcription.core.containers import MAGIC, demuxer_of
+from transcription.core.dialects.recordings import Samples
+from transcription.ingress.ffmpeg import NotAudio, open_container, open_samples, pcm_of
 
 AHEAD = 262_144
 """Bytes that wait for FFmpeg from which on no more are read of a client."""
 BLOCK = SAMPLE_RATE // 5
-"""Bytes of PCM given at a time: 100 ms, as live clients send them."""
+"""Bytes of PCM given at a time: 100 ms at 16 kHz, as live clients send them."""
 BLOCKS = 32
 """How many wait for the session before decoding does."""
 MAX_BOX = 1 << 24
 """Bytes of an MP4's box beside the audio."""
-FAILURES = 20
-"""Reads in a row that may fail before the rest is given up."""
-CONTAINERS = "aac,amr,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,ogg,wav"
-"""What is looked for. FFmpeg knows playlists too, which would have it open files and addresses of this host."""
-
-
-class NotAudio(Exception):
-    """The recording cannot be read; the message is fit for who sent it."""
 
 
 class MemoryFull(Exception):
@@ -65,15 +56,21 @@ class Memory:
 
 
 class Decoding:
-    """One recording. `feed`, `end` and `take` are the event loop's."""
+    """One recording or stream. All that is public but `read` is the event loop's."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, rate: int = SAMPLE_RATE, demuxer: str = "") -> None:
+        """`rate` is that of the PCM; `demuxer`: what a live stream is, of which all is given as soon as it can be."""
         self._loop = asyncio.get_running_loop()
-        self._memory = memory
+        self._memory, self._rate, self._demuxer = memory, rate, demuxer
+        self._samples: Samples | None = None
         self._changed = threading.Condition()
         self._pieces: deque[bytes] = deque()
         self._waiting = self._held = 0
         """Bytes that wait for FFmpeg; those, and what is held besides."""
+        self._fed = self._starved_at = 0
+        """How often something was fed; how often it had been when FFmpeg last waited for more."""
+        self._decoded = bytearray()
+        """PCM, of less than a block."""
         self._begun = self._ended = self._closed = self._over = self._whole = False
         self._blocks: deque[bytes] = deque()
         self._error: NotAudio | None = None
@@ -81,9 +78,9 @@ class Decoding:
 
     # The event loop's side
 
-    def begin(self) -> None:
-        """Start decoding what has come and what comes."""
-        self._begun = True
+    def begin(self, samples: Samples | None = None) -> None:
+        """Start decoding what has come and what comes; `samples`: what it is if it is no container."""
+        self._begun, self._samples = True, samples
         threading.Thread(target=self._run, name="decode", daemon=True).start()
 
     def feed(self, data: bytes) -> None:
@@ -94,6 +91,7 @@ class Decoding:
             self._memory.take(len(data))
             self._held += len(data)
             self._waiting += len(data)
+            self._fed += 1
             self._pieces.append(data)
             self._changed.notify_all()
 
@@ -110,15 +108,22 @@ class Decoding:
             await self._room.wait()
 
     async def take(self) -> bytes | None:
-        """The next PCM (16 kHz, mono, 16 bits), `BLOCK` bytes; `None` at the end. Raises `NotAudio`."""
+        """The next PCM (mono, 16 bits), at most `BLOCK` bytes; `None` at the end. Raises `NotAudio`."""
+        return await self._next(lambda: False)
+
+    async def take_ready(self) -> bytes | None:
+        """The next PCM; `None` once there is no more in all that was fed. Raises `NotAudio`."""
+        return await self._next(lambda: self._starved_at == self._fed and not self._ended)
+
+    async def _next(self, enough: Callable[[], bool]) -> bytes | None:
         while True:
             with self._changed:
                 if self._blocks:
                     self._changed.notify_all()
                     return self._blocks.popleft()
-                if self._error:
+                if self._error and not self._closed:
                     raise self._error
-                if self._over or self._closed:
+                if self._over or self._closed or enough():
                     return None
                 self._some.clear()
             await self._some.wait()
@@ -139,7 +144,9 @@ class Decoding:
     def read(self, size: int) -> bytes:
         """FFmpeg's next bytes; none at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pieces or self._ended or self._closed)
+            if not self._pieces:
+                self._give()
+            self._wait(lambda: bool(self._pieces))
             if self._closed or not self._pieces:
                 return b""
             piece = self._pieces.popleft()
@@ -152,6 +159,13 @@ class Decoding:
             if self._waiting < AHEAD // 2:
                 self._tell(self._room)
             return piece
+
+    def _wait(self, there: Callable[[], bool]) -> None:
+        """Until there is what is wanted, or no more comes; with the lock held."""
+        while not (there() or self._ended or self._closed):
+            self._starved_at = self._fed
+            self._tell(self._some)
+            self._changed.wait()
 
     def _run(self) -> None:
         try:
@@ -177,40 +191,33 @@ class Decoding:
 
     def _decode(self) -> None:
         heard = False
-        rest = bytearray()
         with self._opened() as container:
-            for pcm in _pcm(container):
-                rest += pcm
-                while len(rest) >= BLOCK:
-                    self._give(bytes(rest[:BLOCK]))
-                    del rest[:BLOCK]
+            for pcm in pcm_of(container, self._rate):
                 heard = heard or bool(pcm)
+                self._decoded += pcm
+                while len(self._decoded) >= BLOCK:
+                    self._give()
                 if self._closed:
                     return
-        if rest:
-            self._give(bytes(rest))
+        self._give()
         if not heard:
             raise NotAudio("The recording holds no audio")
 
     def _opened(self) -> Any:
-        head = self._peek(8)
+        head = self._peek(MAGIC)
         if not head:
             raise NotAudio("The recording is empty")
-        file: Any = self._gathered() if head[4:8] == b"ftyp" and not self._index_first() else self
-        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
-        try:
-            container = av.open(file, options=options, metadata_errors="ignore")
-        except (av.error.FFmpegError, OSError, ValueError):
-            raise NotAudio("Expected a recording: wav, mp3, m4a, mp4, ogg, webm or flac") from None
-        if not container.streams.audio:
-            container.close()
-            raise NotAudio("The recording holds no audio")
-        return container
+        if self._samples and not demuxer_of(head.ljust(MAGIC)):
+            return open_samples(self, self._samples)
+        index_last = head[4:8] == b"ftyp" and not self._index_first()
+        if index_last and self._demuxer:
+            raise NotAudio("An MP4 whose index comes last cannot be heard as it comes in")
+        return open_container(self._gathered() if index_last else self, self._demuxer)
 
     def _peek(self, size: int) -> bytes:
         """The first bytes, which stay to be read."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting >= size or self._ended or self._closed)
+            self._wait(lambda: self._waiting >= size)
             if self._pieces and len(self._pieces[0]) < size:
                 self._pieces = deque([b"".join(self._pieces)])
             return self._pieces[0][:size] if self._pieces else b""
@@ -237,46 +244,16 @@ class Decoding:
         whole.seek(0)
         return whole
 
-    def _give(self, block: bytes) -> None:
+    def _give(self) -> None:
+        """Let the event loop have what is decoded, up to a block of it."""
+        block = bytes(self._decoded[:BLOCK])
+        del self._decoded[:BLOCK]
         with self._changed:
             self._changed.wait_for(lambda: len(self._blocks) < BLOCKS or self._closed)
-            if not self._closed:
+            if block and not self._closed:
                 self._blocks.append(block)
         self._tell(self._some)
 
     def _tell(self, event: asyncio.Event) -> None:
         with suppress(RuntimeError):  # the loop is closed: the process ends
             self._loop.call_soon_threadsafe(event.set)
-
-
-def _pcm(container: Any) -> Iterator[bytes]:
-    """All that can be decoded, resampled over every change of format."""
-    resampler, form = AudioResampler("s16", "mono", SAMPLE_RATE), None
-    for frame in _frames(container):
-        now = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if form and now != form:
-            yield from map(_bytes, resampler.resample(None))
-            resampler = AudioResampler("s16", "mono", SAMPLE_RATE)
-        form = now
-        yield from map(_bytes, resampler.resample(frame))
-    if form:
-        yield from map(_bytes, resampler.resample(None))
-
-
-def _bytes(frame: Any) -> bytes:
-    return bytes(frame.planes[0])[: frame.samples * 2]
-
-
-def _frames(container: Any) -> Iterator[Any]:
-    stream, failures = container.streams.audio[0], 0
-    while failures < FAILURES:
-        try:
-            for packet in container.demux(stream):
-                failures = 0
-                try:
-                    yield from packet.decode()
-                except av.error.FFmpegError:
-                    continue
-            break
-        except av.error.FFmpegError:
-            failures += 1

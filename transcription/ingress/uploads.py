@@ -7,8 +7,9 @@ that sends a `start_session`, audio as fast as it is taken, and an `end_session`
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -21,13 +22,15 @@ from transcription.core.audio import BYTES_PER_SAMPLE
 from transcription.core.capacity.admission import shutting_down
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.dialects.dialect import Refused
-from transcription.core.dialects.recordings import Asked, Recording, as_answer, status_of
+from transcription.core.dialects.recordings import REMOTE, Asked, Fetch, Recording, as_answer, status_of
 from transcription.core.protocol import EndReason, ErrorCode
 from transcription.ingress import draining, runtime
 from transcription.ingress.answers import as_handshake, connecting, denied, write
 from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
 from transcription.ingress.consumers import TranscriptionConsumer
-from transcription.ingress.decoding import Decoding, Memory, MemoryFull, NotAudio
+from transcription.ingress.decoding import Decoding, Memory, MemoryFull
+from transcription.ingress.fetching import NotFetched, fetch
+from transcription.ingress.ffmpeg import NotAudio
 from transcription.ingress.runtime import Runtime
 
 RETRY_MS = 1_000
@@ -75,6 +78,9 @@ class Uploads:
             request_id=str(uuid.uuid4()),
             content_type=content_type,
             language=settings.STT.language,
+            query=scope["query_string"].decode("latin1"),
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            fetches=settings.STT.fetch_urls,
         )
         await Upload(make(asked), scope, receive, send).serve()
 
@@ -88,8 +94,9 @@ class Upload:
         self._decoding = Decoding(memory())
         self._start: protocol.StartSession | None = None
         self._received = 0
-        """Bytes of the body."""
-        self._admitted = False
+        """Bytes of the body, and of what was fetched."""
+        self._fetch: Fetch | None = None
+        self._admitted = asyncio.Event()
         self._streams = False
         """Whether a stream of events has begun."""
         self._over = False
@@ -123,9 +130,12 @@ class Upload:
         if self._over:
             return
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(self._read_on())
+            tasks = [group.create_task(self._refusing(self._read_on()))]
+            if self._fetch:
+                tasks.append(group.create_task(self._refusing(self._fetched(self._fetch.url))))
             await CONSUMER(scope, self._said().__anext__, self._told)
-            reading.cancel()
+            for task in tasks:
+                task.cancel()
 
     # From the client
 
@@ -141,7 +151,8 @@ class Upload:
                 self._take(message.get("body") or b"")
                 if not message.get("more_body"):
                     self._hear(self._recording.end())
-                    self._decoding.end()
+                    if not self._fetch:
+                        self._decoding.end()
 
     def _take(self, body: bytes) -> None:
         most = settings.STT.max_upload_mb
@@ -150,24 +161,47 @@ class Upload:
             raise self._recording.refuse(413, f"The upload is too large: expected at most {most} MB", "too_large")
         self._hear(self._recording.hear(body))
 
-    def _hear(self, steps: Sequence[protocol.StartSession | bytes]) -> None:
+    def _hear(self, steps: Sequence[protocol.StartSession | Fetch | bytes]) -> None:
         for step in steps:
-            if isinstance(step, protocol.StartSession):
-                self._start = step
-                self._decoding.begin()
-                continue
-            try:
-                self._decoding.feed(step)
-            except MemoryFull:
-                message = "Too many uploads at once"
-                raise self._recording.refuse(429, message, ErrorCode.QUEUE_FULL, RETRY_MS) from None
+            match step:
+                case protocol.StartSession():
+                    self._start = step
+                    self._decoding.begin(self._recording.samples)
+                case Fetch():
+                    self._fetch = step
+                case bytes():
+                    self._feed(step)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._decoding.feed(data)
+        except MemoryFull:
+            message = "Too many uploads at once"
+            raise self._recording.refuse(429, message, ErrorCode.QUEUE_FULL, RETRY_MS) from None
 
     async def _read_on(self) -> None:
         """The rest of the body; after it comes only that the client is gone, or that the server stops."""
+        while not self._over:
+            await self._decoding.room()
+            await self._read()
+
+    async def _fetched(self, url: str) -> None:
+        """The recording from elsewhere, once its session has its place."""
+        await self._admitted.wait()
         try:
-            while not self._over:
-                await self._decoding.room()
-                await self._read()
+            async with asyncio.timeout(settings.STT.max_upload_s):
+                async for data in fetch(url, settings.STT.fetch_networks):
+                    self._take(data)
+                    await self._decoding.room()
+        except (NotFetched, TimeoutError) as error:
+            message = str(error) or f"url: the recording did not come within {settings.STT.max_upload_s} s"
+            raise self._recording.refuse(400, message, REMOTE) from None
+        self._decoding.end()
+
+    async def _refusing(self, work: Coroutine[Any, Any, None]) -> None:
+        """The work; what is refused in it is told to the client."""
+        try:
+            await work
         except Refused as refused:
             await self._refuse(refused)
 
@@ -226,13 +260,13 @@ class Upload:
     async def _tell(self, message: protocol.ServerMessage) -> None:
         match message:
             case protocol.SessionStarted():
-                self._admitted = True
+                self._admitted.set()
             case protocol.FinalTranscript():
                 if (event := self._recording.tell(message)) and not self._over:
                     await self._write(event, more=True)
             case protocol.Error():
                 self._trouble = message
-                if message.segment_id or not self._admitted:
+                if message.segment_id or not self._admitted.is_set():
                     await self._refuse(self._failed(message))
             case protocol.SessionEnded(reason=EndReason.COMPLETED) if not self._over:
                 answer = self._recording.answer(message.total_audio_ms / 1000)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.dialect import ENCODINGS, Query, Refused, Reply, Step, as_frame, control, started
+from transcription.core.dialects.recordings import retry_after
 from transcription.core.protocol import (
     EndSession,
     Error,
@@ -21,7 +22,6 @@ from transcription.core.protocol import (
     SessionStarted,
     StartSession,
     VadEvent,
-    Word,
 )
 
 DEFAULT_RATE = 16_000
@@ -150,7 +150,7 @@ class DeepgramLive:
     def _final(self, final: FinalTranscript) -> Sequence[Step]:
         at_s = final.audio_start_ms / 1000
         text, said = deepgram_text.formatted(final) if self._formats else (final.text, final.words)
-        words = [_word(word, at_s, written=self._formats) for word in said]
+        words = [deepgram_text.told(word, at_s, written=self._formats) for word in said]
         end_s = max(at_s + final.audio_duration_ms / 1000, self._covered_s)
         results = self._results(
             text,
@@ -221,10 +221,8 @@ MODEL = {"name": "whisper", "version": "", "arch": "whisper"}
 def refused(request_id: str, status: int, code: str, message: str, retry_after_ms: int | None = None) -> Refused:
     """As Deepgram's REST API tells errors: the body and headers that its clients read and log."""
     body: dict[str, object] = {"err_code": code, "err_msg": message, "request_id": request_id}
-    headers = [("dg-request-id", request_id), ("dg-error", " ".join(message.split()))]
-    if retry_after_ms is not None:
-        headers.append(("retry-after", str(max(round(retry_after_ms / 1000), 1))))
-    return Refused(status, body, tuple(headers))
+    headers = (("dg-request-id", request_id), ("dg-error", " ".join(message.split())))
+    return Refused(status, body, (*headers, *retry_after(retry_after_ms)))
 
 
 def refusal(request_id: str, error: Error) -> Refused:
@@ -235,16 +233,3 @@ def refusal(request_id: str, error: Error) -> Refused:
 def _require_one_channel(query: Query) -> None:
     if query.number("channels", 1) != 1 or query.flag("multichannel"):
         raise ValueError("channels: expected 1; send each channel over a connection of its own")
-
-
-def _word(word: Word, at_s: float, *, written: bool) -> dict[str, object]:
-    """`written`: whether its signs mean something, as in `R$ 120,50`."""
-    said = word.word.lower()
-    plain = said.strip(" .,;:!?…") if written else "".join(c for c in said if c.isalnum() or c in "-'")
-    return {
-        "word": plain or word.word,
-        "start": round(at_s + word.start, 3),
-        "end": round(at_s + word.end, 3),
-        "confidence": word.probability,
-        "punctuated_word": word.word,
-    }

@@ -1,4 +1,6 @@
-"""What Deepgram's parameters for the text of a transcript are here: formatting, redaction."""
+"""What Deepgram's parameters for the text of a transcript are here: formatting, redaction; how its words are told."""
+
+from typing import Any
 
 from transcription.core.dialects.dialect import Query
 from transcription.core.protocol import FinalTranscript, RedactType, Word
@@ -33,3 +35,16 @@ def formatted(final: FinalTranscript) -> tuple[str, list[Word]]:
     if not isinstance(final.text_formatted, str) or not isinstance(final.entities, list):
         return final.text, final.words
     return final.text_formatted, words_as_written(final.text, final.words, final.entities)
+
+
+def told(word: Word, at_s: float, *, written: bool) -> dict[str, Any]:
+    """A word of a segment that begins at `at_s`. `written`: whether its signs mean something, as in `R$ 120,50`."""
+    said = word.word.lower()
+    plain = said.strip(" .,;:!?…") if written else "".join(c for c in said if c.isalnum() or c in "-'")
+    return {
+        "word": plain or word.word,
+        "start": round(at_s + word.start, 3),
+        "end": round(at_s + word.end, 3),
+        "confidence": word.probability,
+        "punctuated_word": word.word,
+    }

@@ -14,7 +14,7 @@ import msgspec
 
 from transcription.core.dialects.dialect import Refused, started
 from transcription.core.dialects.forms import Field, FileBegins, FormReader
-from transcription.core.dialects.recordings import Answer, Asked, Placed, retry_after
+from transcription.core.dialects.recordings import Answer, Asked, Placed, Samples, retry_after
 from transcription.core.languages import LANGUAGES, normalise_language
 from transcription.core.protocol import FinalTranscript, StartSession
 from transcription.core.subtitles import Said, srt, vtt
@@ -35,6 +35,8 @@ KINDS = {
 
 class OpenAITranscription:
     """One request."""
+
+    samples: Samples | None = None
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked

@@ -10,6 +10,9 @@ import msgspec
 from transcription.core.dialects.dialect import Refused
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript, StartSession, Word
 
+REMOTE = "remote_content_error"
+"""The code of a recording that could not be fetched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -19,6 +22,28 @@ class Asked:
     content_type: str
     language: str
     """The server's default."""
+    query: str = ""
+    at: str = ""
+    """When it came, ISO 8601."""
+    fetches: bool = False
+    """Whether recordings are fetched from where the client says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A recording without a container."""
+
+    encoding: str
+    """`linear16`, `linear32`, `mulaw` or `alaw`, little-endian."""
+    rate: int
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The recording lies there; its bytes are heard as if they were the body's."""
+
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +59,17 @@ class Answer:
 class Recording(Protocol):
     """One request with a recording in its body. Reading raises `Refused` for what cannot be served."""
 
+    samples: Samples | None
+    """What it is made of where it is no container; known when the session starts."""
+
     def open(self) -> Sequence[StartSession]:
         """Its headers came. The session may start as soon as all is known that it is to be started with."""
 
     def hear(self, body: bytes) -> Sequence[StartSession | bytes]:
         """Some of its body came; the bytes are the recording's."""
 
-    def end(self) -> Sequence[StartSession]:
-        """All of its body came. By now the session is started."""
+    def end(self) -> Sequence[StartSession | Fetch]:
+        """All of its body came. By now the session is started; what is to be fetched comes last."""
 
     def tell(self, final: FinalTranscript) -> str:
         """A segment's final is in; what is sent at once of a stream of events, if one was asked for."""

@@ -7,8 +7,8 @@ What containers and text look like is in `containers`, what other samples look l
 import numpy as np
 
 from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples
+from transcription.core.containers import WAVE_HEADER, file_of, text_of, wave_header
 from transcription.core.encodings import Encoding
-from transcription.core.session.containers import WAVE_HEADER, file_of, text_of, wave_header
 from transcription.core.session.laws import LawFormat
 from transcription.core.session.readings import guess
 

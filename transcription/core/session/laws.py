@@ -6,8 +6,8 @@ not, and speech read by the law that was not meant is rougher. By 200 recordings
 
 import numpy as np
 
+from transcription.core.containers import file_of, wave_header
 from transcription.core.encodings import Encoding
-from transcription.core.session.containers import file_of, wave_header
 from transcription.core.session.readings import SMOOTH, read, roughness
 
 ENOUGH = 8_000

@@ -140,6 +140,42 @@ def _frames_follow(raw: bytes, at: int, sync: bytes, length: Length) -> bool:
     return len(common) == 1 and frames >= FRAMES
 
 
+# Streams that are decoded as they come
+
+MAGIC = 12
+"""Bytes that tell a container by its signature."""
+DEMUXERS: tuple[tuple[bytes, int, str], ...] = (
+    (b"OggS", 0, "ogg"),
+    (b"\x1aE\xdf\xa3", 0, "matroska"),
+    (b"ftyp", 4, "mov"),
+    (b"fLaC", 0, "flac"),
+    (b"ID3", 0, "mp3"),
+    (b"#!AMR", 0, "amr"),
+    (b"WAVE", 8, "wav"),
+)
+"""Of the signatures, those of what can be decoded as it comes; FFmpeg's names."""
+
+
+def demuxer_of(head: bytes) -> str | None:
+    """FFmpeg's demuxer of a stream that begins so; empty if there is none, `None` while more bytes are needed.
+
+    MP3 and AAC without a signature are told by two frames in a row: one sample in 65,536 looks like a frame's header.
+    """
+    if len(head) < MAGIC:
+        return None
+    for signature, at, name in DEMUXERS:
+        if head.startswith(signature, at):
+            return name
+    for name, length in (("mp3", _mpeg_frame), ("aac", _adts_frame)):
+        if head.startswith(b"\xff") and (frame := length(head[:HEADER])):
+            following = head[frame[0] : frame[0] + HEADER]
+            if len(following) < HEADER:
+                return None
+            if following.startswith(b"\xff") and (again := length(following)) and again[1] == frame[1]:
+                return name
+    return ""
+
+
 # Text
 
 PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"

@@ -1,0 +1,80 @@
+"""Recordings and streams as FFmpeg reads them (PyAV): from bytes to PCM of one form. What is damaged is left out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import av.error
+from av.audio.resampler import AudioResampler
+
+from transcription.core.dialects.recordings import Samples
+
+CONTAINERS = "aac,amr,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,ogg,wav"
+"""What is looked for. FFmpeg knows playlists too, which would have it open files and addresses of this host."""
+SAFE = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
+LIVE = {"protocol_whitelist": "none", "probesize": "2048"}
+"""Of a stream whose kind is known: little is read before its first audio is given."""
+RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
+"""Samples without a container, by Deepgram's names: FFmpeg's."""
+LAYOUTS = {1: "mono", 2: "stereo"}
+FAILURES = 20
+"""Reads in a row that may fail before the rest is given up."""
+
+
+class NotAudio(Exception):
+    """The recording cannot be read; the message is fit for who sent it."""
+
+
+def open_container(file: Any, demuxer: str = "") -> Any:
+    """What a container holds, of any kind or of the one that is known. Raises `NotAudio`."""
+    return _open(file, demuxer or None, LIVE if demuxer else SAFE)
+
+
+def open_samples(file: Any, samples: Samples) -> Any:
+    """Samples without a container. Raises `NotAudio`."""
+    layout = LAYOUTS.get(samples.channels, f"{samples.channels}c")
+    return _open(file, RAW[samples.encoding], {"sample_rate": str(samples.rate), "ch_layout": layout})
+
+
+def _open(file: Any, demuxer: str | None, options: dict[str, str]) -> Any:
+    try:
+        container = av.open(file, format=demuxer, options=options, metadata_errors="ignore")
+    except (av.error.FFmpegError, OSError, ValueError):
+        raise NotAudio("Expected a recording: wav, mp3, m4a, mp4, ogg, webm or flac") from None
+    if not container.streams.audio:
+        container.close()
+        raise NotAudio("The recording holds no audio")
+    return container
+
+
+def pcm_of(container: Any, rate: int) -> Iterator[bytes]:
+    """All that can be decoded (mono, 16 bits), resampled over every change of format."""
+    resampler, form = AudioResampler("s16", "mono", rate), None
+    for frame in _frames(container):
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form and now != form:
+            yield from map(_bytes, resampler.resample(None))
+            resampler = AudioResampler("s16", "mono", rate)
+        form = now
+        yield from map(_bytes, resampler.resample(frame))
+    if form:
+        yield from map(_bytes, resampler.resample(None))
+
+
+def _bytes(frame: Any) -> bytes:
+    return bytes(frame.planes[0])[: frame.samples * 2]
+
+
+def _frames(container: Any) -> Iterator[Any]:
+    stream, failures = container.streams.audio[0], 0
+    while failures < FAILURES:
+        try:
+            for packet in container.demux(stream):
+                failures = 0
+                try:
+                    yield from packet.decode()
+                except av.error.FFmpegError:
+                    continue
+            break
+        except av.error.FFmpegError:
+            failures += 1
