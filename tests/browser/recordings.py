@@ -12,6 +12,12 @@ from playwright.sync_api import Page
 from harness.audio import silence, speech
 
 PAUSE_S = 0.8
+CANCEL_THE_LAST = """
+from transcription.audit import actions
+from transcription.models import Session
+actions.cancel(Session.objects.filter(reason="").latest("pk"))
+"""
+"""What an operator does, for `manage.py shell`."""
 
 
 def spoken(*clips: str, before_s: float = 0.3) -> bytes:

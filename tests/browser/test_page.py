@@ -1,5 +1,6 @@
 """The page at `/`, in a browser, against the service with its real model."""
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -23,7 +24,7 @@ REMEMBER_PARTIALS = """
         (line) => partials.push([line.textContent, line.querySelector(".stable").textContent]));
     new MutationObserver(remember).observe(document.getElementById("pending"), {childList: true, subtree: true});
 """
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 800}
 
 
@@ -53,7 +54,7 @@ def test_a_spoken_sentence_appears_while_it_is_spoken(
     summary = page.locator("#finals summary").last
     expect(summary).to_have_text(re.compile(r"^[\d,.]+\sm?s depois da última palavra$"))
     summary.click()
-    expect(page.locator("#finals dl")).to_contain_text("Modelo")
+    expect(page.locator("#finals .receipt")).to_contain_text("Modelo")
     expect(page.locator("#finals tbody tr").first).to_have_text(re.compile(r"^Vir[ea]\d,\d\d\d,\d\d\d+%$"))
 
 
@@ -86,15 +87,25 @@ def test_a_dropped_recording_is_transcribed(model_stack: Stack, visit: Callable[
         page.get_by_role("button", name="TXT").click()
     with page.expect_download() as srt:
         page.get_by_role("button", name="SRT").click()
+    with page.expect_download() as vtt:
+        page.get_by_role("button", name="WebVTT").click()
+    with page.expect_download() as document:
+        page.get_by_role("button", name="JSON").click()
+    expect(page.locator("#finals summary")).to_have_text(re.compile(r"no serviço, para 4,\d\d\ss de fala$"))
     text = said.inner_text()
 
     assert page.evaluate("navigator.clipboard.readText()") == f"{text}\n"
-    assert (txt.value.suggested_filename, srt.value.suggested_filename) == ("transcript.txt", "transcript.srt")
+    names = [download.value.suggested_filename for download in (txt, srt, vtt, document)]
+    assert names == ["transcript.txt", "transcript.srt", "transcript.vtt", "transcript.json"]
     assert Path(txt.value.path()).read_bytes() == f"{text}\n".encode()
     number, times, *cue = Path(srt.value.path()).read_text().splitlines()
     assert number == "1"
     assert re.fullmatch(r"00:00:00,\d{3} --> 00:00:0[345],\d{3}", times)
     assert " ".join(cue).strip() == text
+    assert Path(vtt.value.path()).read_text().splitlines()[:2] == ["WEBVTT", ""]
+    told = json.loads(Path(document.value.path()).read_text())
+    assert told["text"] == text
+    assert [word["word"] for word in told["segments"][0]["words"]] == text.split()
 
 
 def test_recordings_follow_each_other(model_stack: Stack, visit: Callable[..., Page]) -> None:
@@ -155,7 +166,7 @@ def test_it_works_without_a_mouse(
     recording.write_bytes(spoken("s24_pf_dora", before_s=1.5))
     page = visit(model_stack.http_url, browser=launch(*chromium.hearing(recording)), locale="en-US")
     reached, seen = [], []
-    for _ in range(8):
+    for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
         seen.append(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
@@ -165,8 +176,10 @@ def test_it_works_without_a_mouse(
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("button", name="Talk")).to_be_focused()
-    assert reached[:6] == ["Português", "English", "talk", "file", "language", "Options"]
-    assert set(seen[:6]) == {"solid"}
+    assert reached[:4] == ["Português", "English", "talk", "file"]
+    assert [name.split()[0] for name in reached[4:7]] == ["Directions", "An", "Two"]
+    assert reached[7:11] == ["language", "Options", "The code for this", "Messages, as they go over the wire"]
+    assert set(seen[:11]) == {"solid"}
 
 
 def test_the_language_of_the_page_is_remembered(model_stack: Stack, visit: Callable[..., Page]) -> None:

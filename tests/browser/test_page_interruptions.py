@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, WebSocket, expect
 
 from harness.stack import Stack
 from tests.browser import chromium
-from tests.browser.recordings import drop, spoken
+from tests.browser.recordings import CANCEL_THE_LAST, drop, spoken
 
 KEEP = """
     globalThis.mayResume = true;
@@ -239,15 +239,41 @@ def test_a_connection_that_is_lost_and_made_again(
 
 
 def test_a_session_that_an_operator_cancels(echo_stack: Stack, talking: Callable[..., tuple[Page, list]]) -> None:
-    """The page says so, and starts no other."""
+    """The page says so, keeps what was half said, and starts no other."""
     page, sent = talking(echo_stack, *CLIPS)
-    live = "Session.objects.filter(reason='').latest('pk')"
-    lines = ["from transcription.audit import actions", "from transcription.models import Session"]
-    echo_stack.manage("shell", "-v", "0", "-c", "\n".join([*lines, f"actions.cancel({live})"]))
+    expect(page.locator(".partial")).not_to_be_empty()
+    echo_stack.manage("shell", "-v", "0", "-c", CANCEL_THE_LAST)
     notice(page, "operator")
 
     expect(page.get_by_role("button", name="Talk")).to_be_visible()
+    expect(page.locator(".unfinished").last).to_contain_text("Unfinished")
+    expect(page.locator(".partial")).to_have_count(0)
+    expect(page.locator("#empty")).to_be_hidden()
     assert [json.loads(frame)["type"] for frame in sent if isinstance(frame, str)] == ["start_session"]
+
+
+def test_options_say_when_they_hold(echo_stack: Stack, talking: Callable[..., tuple[Page, list]]) -> None:
+    """A language from the next utterance on, also over a lost connection; the others from the next start."""
+    page, sent = talking(echo_stack, *CLIPS)
+    page.get_by_text("Options").click()
+    language, options = page.locator("#language-hint"), page.locator("#options-hint")
+    expect(language).to_have_text("Another one holds from the next utterance on.")
+    expect(options).to_contain_text("A session is on")
+    page.get_by_label("Language spoken").select_option("en")
+    expect(language).to_have_text("English from the next utterance on.")
+    page.get_by_label("Times and probabilities of words").uncheck()
+    expect(options).to_contain_text("not in this session")
+    page.evaluate("socket.close()")
+    expect(page.locator("#finals .said[lang=en]")).not_to_have_count(0)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Talk")).to_be_visible()
+    expect(language).to_be_hidden()
+    expect(options).to_have_text("They hold from the next start.")
+    said = [json.loads(frame) for frame in sent if isinstance(frame, str)]
+
+    assert [message["type"] for message in said] == ["start_session", "configure", "start_session", "end_session"]
+    assert said[1]["lang_code"] == said[2]["config"]["lang_code"] == "en"
+    assert said[2]["config"]["word_timestamps"] is True
 
 
 @pytest.mark.model

@@ -210,13 +210,14 @@ def page_s_final(line: str) -> dict[str, object]:
     return {"text": final["text"], "words": final["words"], **times}
 
 
-def test_subtitles_are_the_golden_ones(call: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
+def test_subtitles_are_the_golden_ones(call: Callable[..., Any], kind: str) -> None:
     """Those that the admin and the command make too (`tests/contract/test_subtitles.py`), byte for byte."""
     finals = {path.stem: list(map(page_s_final, path.read_text().splitlines())) for path in GOLDEN.glob("*.jsonl")}
-    made = call("subtitles", "return Object.entries(a).map(([name, finals]) => [name, m.srt(finals)])", finals)
+    made = call("subtitles", f"return Object.entries(a).map(([name, finals]) => [name, m.{kind}(finals)])", finals)
 
     assert len(made) > 5
-    assert dict(made) == {name: (GOLDEN / f"{name}.srt").read_bytes().decode() for name in finals}
+    assert dict(made) == {name: (GOLDEN / f"{name}.{kind}").read_bytes().decode() for name in finals}
 
 
 def test_text_has_a_line_a_final(call: Callable[..., Any]) -> None:
@@ -233,6 +234,32 @@ LINE = """
         return Math.round(line.start({segment_id, audio_start_ms}));
     };
 """
+
+
+def test_json_has_all_that_is_known(call: Callable[..., Any]) -> None:
+    """Times from the start of the first session, to the millisecond; an utterance without a final says so."""
+    timing = {"server_total_ms": 5.0}
+    final = {"text": "Um.", "words": [word("Um.", 0.1, 0.3)], "start": 2.0000001, "duration": 1, "lang": "pt"}
+    unfinished = {"text": "Do", "words": [], "start": 4, "duration": 0.5, "lang": "en", "unfinished": True}
+    document = json.loads(
+        call("subtitles", "return m.json(a)", [final | {"confidence": 0.9, "timing": timing}, unfinished])
+    )
+
+    assert document == {
+        "text": "Um. Do",
+        "segments": [
+            {
+                "start": 2,
+                "end": 3,
+                "text": "Um.",
+                "lang_code": "pt",
+                "confidence": 0.9,
+                "timing": timing,
+                "words": [{"word": "Um.", "start": 2.1, "end": 2.3, "probability": 0.9}],
+            },
+            {"start": 4, "end": 4.5, "text": "Do", "lang_code": "en", "unfinished": True, "words": []},
+        ],
+    }
 
 
 @pytest.mark.parametrize(("live", "pause_ms"), [(True, 7_000), (False, 0)])

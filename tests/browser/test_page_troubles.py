@@ -3,12 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+import requests
+from playwright.sync_api import Browser, Page, Route, expect
 from websockets.sync.client import connect
 
 from harness.stack import ECHO, Stack
+from harness.waiting import until
+from tests.browser.programs import code, run, run_all
 from tests.browser.recordings import drop, spoken
 
 
@@ -100,16 +104,40 @@ def test_not_ready_then_full_then_served(single: Stack, visit: Callable[..., Pag
 
 
 def test_a_lost_connection(single: Stack, visit: Callable[..., Page]) -> None:
-    """In a session: the text stays. Then the service cannot be reached at all."""
-    page = visit(single.http_url)
+    """In a session: the text stays. Then the service cannot be reached; when it can, the recording goes on."""
+
+    def impatient(route: Route) -> None:
+        script = route.fetch().text()
+        assert "RETRY_MS = 20_000" in script
+        route.fulfill(body=script.replace("RETRY_MS = 20_000", "RETRY_MS = 3_000"), content_type="text/javascript")
+
+    if not single.ready("worker"):
+        single.start_worker()
+    page = visit("about:blank")
+    page.context.route("**/client.js", impatient)
+    page.goto(single.http_url)
     drop(page, spoken("s18_pf_dora", "s24_pf_dora", "s04_pm_alex", "s13_pm_alex"))
-    expect(page.locator("#finals .said")).not_to_have_count(0)
+    said, again = page.locator("#finals .said"), page.get_by_role("button", name="Try again")
+    expect(said).not_to_have_count(0)
+    expect(page.locator(".partial")).not_to_be_empty()
     single.kill(single.webs[0])
     notice(page, "dropped")
-    expect(page.locator("#finals .said").first).not_to_be_empty()
-    page.get_by_role("button", name="Try again").click()
-
+    expect(said.first).not_to_be_empty()
+    expect(page.locator(".unfinished")).not_to_have_count(0)
+    before = page.locator("#finals li:not(.unfinished) .said").all_inner_texts()
+    again.click()
     notice(page, "unreachable")
+    single.again(single.webs[0])
+    until(lambda: requests.get(f"{single.http_url}/health/ready", timeout=2).ok, "the web process")
+    again.click()
+    expect(page.locator("#talk[data-phase=live]")).to_be_visible()
+    expect(page.get_by_role("button", name="Talk")).to_be_visible()
+
+    texts, times = said.all_inner_texts(), page.locator("#finals time").all_inner_texts()
+    expect(page.locator(".unfinished")).to_have_count(0)
+    assert len(texts) == 4
+    assert texts[: len(before)] == before
+    assert times == sorted(times)
 
 
 def test_a_key_is_asked_for_and_checked(keyed: Stack, visit: Callable[..., Page]) -> None:
@@ -132,10 +160,27 @@ def test_a_key_is_asked_for_and_checked(keyed: Stack, visit: Callable[..., Page]
     expect(page.locator("#finals .said")).not_to_be_empty()
     expect(page.get_by_role("alert")).to_be_hidden()
 
-    assert page.evaluate("[Object.values(sessionStorage), Object.values(localStorage)]") == [[key], []]
+    stored = page.evaluate("[sessionStorage['api-key'], sessionStorage.transcript, Object.keys(localStorage)]")
+    assert stored == [key, stored[1], []]
+    assert key not in stored[1]
     assert re.search(key, page.content()) is None
     page.reload()
     expect(field).to_have_value(key)
+
+
+def test_programs_take_the_key_from_the_environment(keyed: Stack, visit: Callable[..., Page], tmp_path: Path) -> None:
+    """The code shown has none, and runs with it; curl, Python and JavaScript get in, without it none does."""
+    key = keyed.manage("createapikey", "code")
+    page = visit(keyed.http_url, locale="en-US")
+    page.get_by_label("API key").fill(key)
+    page.get_by_text("The code for this").click()
+    shown = code(page)
+    ran = run_all(shown, tmp_path, STT_API_KEY=key)
+
+    assert key not in "".join(shown.values())
+    assert all("final_transcript" in ran[name] for name in ("Python", "JavaScript"))
+    assert json.loads(ran["curl"])["text"]
+    assert "invalid_api_key" in run("curl", shown["curl"], tmp_path, STT_API_KEY="wrong")
 
 
 def test_no_key_is_asked_for_where_none_is_needed(echo_stack: Stack, visit: Callable[..., Page]) -> None:

@@ -17,9 +17,11 @@ const BYTES = 2; // a sample
 const CANCELLED = { kind: "ended", reason: "cancelled" };
 
 /**
- * Calls `on.started(again)`, with `again` when what is not answered is said again; `on.away(since)` when the connection is
- * lost; `on.vad_event(message)`, `on.partial_transcript(message)`, `on.final_transcript(message)`, `on.error(message)`,
- * whose positions are those of the audio over all connections; and at the end, once, `on.over(outcome)`:
+ * Calls `on.started(again, resumed)`, with `again` when what is not answered is said again, to the same session or to a new
+ * one; `on.away()` when the connection is lost; `on.configured(message)`; `on.vad_event(message)`,
+ * `on.partial_transcript(message)`, `on.final_transcript(message)`, `on.error(message)`, whose positions are those of the
+ * audio over all connections; `on.wire(way, what)` for all that goes over it: "sent" or "received" and a message, or
+ * "sent" and bytes of audio; and at the end, once, `on.over(outcome)`:
  *   {kind: "ended", reason, total_audio_ms}   the session ended as the protocol has it; reason "operator": by an operator's cancel
  *   {kind: "refused", code, message, retry_after_ms}   the service does not take the session now
  *   {kind: "shut", code}                      no session came about: not reached, not let in
@@ -71,6 +73,12 @@ export class Client {
   flush() {
     this.#backlog.flush();
     this.#pump();
+  }
+
+  /** Changes options of `configure`, on this connection and those that may follow. */
+  configure(changes) {
+    this.#config = { ...this.#config, ...changes };
+    if (this.#live && !this.#endSaid) this.#say({ type: "configure", ...changes });
   }
 
   end() {
@@ -147,6 +155,12 @@ export class Client {
 
   #say(message) {
     this.#socket.send(JSON.stringify(message));
+    this.#on.wire("sent", message);
+  }
+
+  #send(pcm) {
+    this.#socket.send(pcm);
+    this.#on.wire("sent", pcm.byteLength);
   }
 
   /** Sends what the network takes; the rest waits here, in order. */
@@ -155,7 +169,7 @@ export class Client {
     while (this.#socket.bufferedAmount < MOST_BUFFERED) {
       const part = this.#backlog.take(this.#speaking || this.#awaited.size > 0);
       if (!part) break;
-      if (part.pcm) this.#socket.send(part.pcm);
+      if (part.pcm) this.#send(part.pcm);
       else this.#say({ type: "flush" });
     }
     if (this.#backlog.unsent) this.#after("pump", PUMP_MS, () => this.#pump());
@@ -168,6 +182,7 @@ export class Client {
   // In
 
   #receive(message) {
+    this.#on.wire("received", message);
     if (message.type === "session_started") this.#begin(message);
     else if (message.type === "session_ended") this.#conclude(message);
     else if (message.type === "error" && !this.#live) this.#refuse(message);
@@ -188,7 +203,7 @@ export class Client {
     this.#live = this.#begun = true;
     clearTimeout(this.#timers.open);
     this.#after("steady", STEADY_MS, () => this.#steady());
-    this.#on.started(again);
+    this.#on.started(again, resumed);
     this.#pump();
   }
 

@@ -10,13 +10,15 @@ const MOST_BEHIND = 30 * SECOND; // no more than this is kept: nothing is heard 
 const CAUGHT_UP = SECOND;
 
 /**
- * Tells `on.phase(name)` ("connecting", "live", "finishing", "idle"), `on.vad(speaking)`, `on.partial(message)`,
- * `on.final(message, start, latency)` (`start` in ms from the first frame), `on.again()` when what has no final is said
- * again, `on.trouble(name, segment_id)` ("slow", "lostSegment"), and `on.hindered(name, deaf_ms)` for as long as something
+ * Tells `on.phase(name)` ("connecting", "live", "finishing", "idle"), `on.vad(speaking)`, `on.partial(message, start, lang)`,
+ * `on.final(message, start, latency, lang)` (`start` in ms from the first frame; `latency` null where none waited),
+ * `on.again(resumed)` when what has no final is said again, `on.configured(lang)`, `on.wire(way, what)` as the client does,
+ * `on.trouble(name, segment_id)` ("slow", "lostSegment"), and `on.hindered(name, deaf_ms)` for as long as something
  * is in the way: "micInterrupted", "micMuted", "away", "deaf", "behind", then null with how long nothing was heard.
  */
 export class Conversation {
   timeline;
+  answeredMs = 0; // of the audio, what has its final
   #source;
   #client = null;
   #phase = "idle";
@@ -26,6 +28,9 @@ export class Conversation {
   #deaf = false;
   #behind = false;
   #hindered = null;
+  #lang = null; // of the utterances that begin now
+  #asked = null; // the language that is to be so
+  #langs = new Map(); // segment_id: its language
   #deafSince = null;
   #deafMs = 0; // before that, since something came into the way
 
@@ -38,6 +43,7 @@ export class Conversation {
   /** Until it is over; the client's outcome. Raises what the source raises when it cannot be opened. */
   async run(address, key, config) {
     this.#enter("connecting");
+    this.#lang = this.#asked = config.lang_code;
     try {
       await this.#source.open();
       return await new Promise((resolve, reject) => {
@@ -53,6 +59,12 @@ export class Conversation {
   stop() {
     if (this.#phase === "live") this.#source.stop();
     else if (this.#phase === "finishing") this.#client.cancel();
+  }
+
+  /** The language of the utterances that begin from now on. */
+  speak(lang) {
+    this.#asked = lang;
+    this.#client?.configure({ lang_code: lang });
   }
 
   /** Somebody asks the source to go on. */
@@ -114,10 +126,12 @@ export class Conversation {
 
   #hears(fail) {
     return {
-      started: (again) => {
+      started: (again, resumed) => {
         if (!again) return void this.#speak().catch((error) => this.#give(fail, error));
         this.timeline.again();
-        this.#on.again();
+        this.#lang = this.#asked; // the start has said so
+        this.#langs.clear();
+        this.#on.again(resumed);
         this.#away = false;
         this.#look();
       },
@@ -125,14 +139,25 @@ export class Conversation {
         this.#away = true;
         this.#look();
       },
+      wire: this.#on.wire,
+      configured: ({ lang_code: lang }) => {
+        this.#lang = lang;
+        this.#on.configured(lang);
+      },
       vad_event: (message) => {
+        if (message.state === "speech_start") this.#langs.set(message.segment_id, this.#lang);
         this.timeline.event(message, performance.now());
         this.#on.vad(this.timeline.speaking);
       },
-      partial_transcript: (message) => this.#on.partial(message),
+      partial_transcript: (message) => {
+        this.#on.partial(message, this.timeline.began(message.segment_id), this.#langOf(message.segment_id));
+      },
       final_transcript: (message) => {
+        const { segment_id: segment, audio_start_ms: from, audio_duration_ms: length } = message;
         const start = this.timeline.start(message);
-        this.#on.final(message, start, this.timeline.final(message.segment_id, performance.now()));
+        const latency = this.timeline.final(segment, performance.now());
+        this.answeredMs = from + length;
+        this.#on.final(message, start, this.#source.live || this.#source.spoken ? latency : null, this.#langOf(segment));
       },
       error: ({ code, segment_id }) => {
         if (code === "QUEUE_CONGESTION") {
@@ -145,6 +170,11 @@ export class Conversation {
         }
       },
     };
+  }
+
+  /** One that was cut for its length begins without a word. */
+  #langOf(segment) {
+    return this.#langs.get(segment) ?? this.#lang;
   }
 
   /** The source has failed: nothing is left to say. */

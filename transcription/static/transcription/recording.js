@@ -15,25 +15,56 @@ export class RecordingError extends Error {}
 
 export class Recording {
   #file;
-  #samples;
+  #aloud;
+  #audio = null;
+  #samples = [];
+  #next = 0; // the first sample that is not sent
   #pace;
   #stopped;
+  #speaker = null;
 
-  constructor(file) {
+  /** A File. `aloud`: it is played, and sent as it is spoken. */
+  constructor(file, aloud = false) {
     this.#file = file;
+    this.#aloud = aloud;
   }
 
-  /** Decodes the file, mixed down, at 16 kHz. Raises RecordingError. */
+  get name() {
+    return this.#file.name;
+  }
+
+  /** Whether it is sent as it is spoken, so that waiting for its words means something. */
+  get spoken() {
+    return this.#aloud;
+  }
+
+  /** Length, and how much of it is sent, ms; 0 before it is decoded. */
+  get ms() {
+    return (this.#samples.length * 1000) / RATE;
+  }
+
+  get sentMs() {
+    return (Math.min(this.#next, this.#samples.length) * 1000) / RATE;
+  }
+
+  /** Decodes the file, mixed down, at 16 kHz; the first time. Raises RecordingError. */
   async open() {
-    this.#pace = PACE;
+    this.#pace = this.#aloud ? 1 : PACE;
     this.#stopped = false;
+    if (this.#samples.length) return;
     try {
       // decoding resamples to the context's rate
       const audio = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await this.#file.arrayBuffer());
       this.#samples = mixed(audio);
+      if (this.#aloud) this.#audio = audio;
     } catch (error) {
-      throw new RecordingError(this.#file.name, { cause: error });
+      throw new RecordingError(this.name, { cause: error });
     }
+  }
+
+  /** The next start is from there on, ms. */
+  rewind(ms) {
+    this.#next = Math.round((ms * RATE) / 1000);
   }
 
   /** Frames dropped: the service takes no more than real time now. */
@@ -46,16 +77,16 @@ export class Recording {
     const framer = new Framer(send);
     let credit = 0;
     let before = performance.now();
-    let next = 0;
-    while (next < this.#samples.length && !this.#stopped) {
+    if (this.#aloud) this.#play();
+    while (this.#next < this.#samples.length && !this.#stopped) {
       await new Promise((resolve) => setTimeout(resolve, WAKE_MS));
       const now = performance.now();
       credit = Math.min(credit + this.#pace * (now - before), MOST_AT_ONCE_MS);
       before = now;
       const { bytes, finals } = waiting();
       if (bytes > MOST_UNSENT || finals > 2) continue;
-      for (; credit >= FRAME_MS && next < this.#samples.length; credit -= FRAME_MS, next += SAMPLES) {
-        framer.push(this.#samples.subarray(next, next + SAMPLES));
+      for (; credit >= FRAME_MS && this.#next < this.#samples.length; credit -= FRAME_MS, this.#next += SAMPLES) {
+        framer.push(this.#samples.subarray(this.#next, this.#next + SAMPLES));
       }
     }
     framer.flush();
@@ -63,6 +94,16 @@ export class Recording {
 
   stop() {
     this.#stopped = true;
+    this.#speaker?.close();
+    this.#speaker = null;
+  }
+
+  /** What is sent from now on, for the ear; without a loudspeaker nothing is heard, and all else goes on. */
+  #play() {
+    this.#speaker = new AudioContext();
+    const source = new AudioBufferSourceNode(this.#speaker, { buffer: this.#audio });
+    source.connect(this.#speaker.destination);
+    source.start(0, this.sentMs / 1000);
   }
 }
 

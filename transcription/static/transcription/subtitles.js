@@ -23,8 +23,32 @@ export function txt(finals) {
 /** SubRip. Finals are `{text, words, start, duration}`, in seconds. */
 export function srt(finals) {
   return cues(finals)
-    .map(({ start, end, lines }, i) => `${i + 1}\n${clock(start)} --> ${clock(end)}\n${lines.join("\n")}\n`)
+    .map(({ start, end, lines }, i) => `${i + 1}\n${clock(start, ",")} --> ${clock(end, ",")}\n${lines.join("\n")}\n`)
     .join("\n");
+}
+
+/** WebVTT. Escaped, so that speech is neither markup nor the end of a cue. */
+export function vtt(finals) {
+  const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const blocks = cues(finals).map(
+    ({ start, end, lines }) => `${clock(start, ".")} --> ${clock(end, ".")}\n${escaped(lines.join("\n"))}\n`,
+  );
+  return ["WEBVTT\n", ...blocks].join("\n");
+}
+
+/** As the command line has it, with what else the page knows of a final. Times are seconds from the first session's start. */
+export function json(finals) {
+  const at = (seconds) => Math.round(seconds * 1000) / 1000;
+  const segments = finals.map(({ text, words, start, duration, confidence, lang, timing, unfinished }) => ({
+    start: at(start),
+    end: at(start + duration),
+    text,
+    lang_code: lang,
+    ...(unfinished ? { unfinished } : { confidence, timing }),
+    words: words.map(({ word, start: from, end: to, probability }) => ({ word, start: at(start + from), end: at(start + to), probability })),
+  }));
+  const text = finals.map((final) => final.text).filter(Boolean).join(" ");
+  return `${JSON.stringify({ text, segments }, null, 2)}\n`;
 }
 
 /** Cues that do not overlap, in order: `[{start, end, lines}]`, in ms. */
@@ -135,7 +159,7 @@ function whole(seconds) {
   return Math.floor(seconds * 1000 + 0.5);
 }
 
-function clock(ms) {
+function clock(ms, point) {
   const two = (value) => String(Math.floor(value)).padStart(2, "0");
-  return `${two(ms / 3600000)}:${two((ms / 60000) % 60)}:${two((ms / 1000) % 60)},${String(ms % 1000).padStart(3, "0")}`;
+  return `${two(ms / 3600000)}:${two((ms / 60000) % 60)}:${two((ms / 1000) % 60)}${point}${String(ms % 1000).padStart(3, "0")}`;
 }

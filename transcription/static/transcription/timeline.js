@@ -64,6 +64,12 @@ export class Timeline {
     return audio_start_ms + this.#paused(Math.floor((speech + EDGE_MS) / FRAME_MS));
   }
 
+  /** When a segment that has no final began, ms from the first frame. */
+  began(segment_id) {
+    const speech = this.#began.get(segment_id) ?? this.levels.length * FRAME_MS;
+    return this.start({ segment_id, audio_start_ms: speech });
+  }
+
   /** The service dropped frames: its positions are no longer ours. */
   dropped() {
     this.#exact = false;

@@ -3,6 +3,8 @@
 import { clock } from "./clock.js";
 import { duration, percent, seconds, t } from "./i18n.js";
 import { make } from "./make.js";
+import * as partials from "./partials.js";
+import { receipt } from "./receipt.js";
 import { pieces, sureness } from "./words.js";
 
 const finals = document.getElementById("finals");
@@ -10,31 +12,23 @@ const pending = document.getElementById("pending");
 const spoken = document.getElementById("spoken");
 const empty = document.getElementById("empty");
 const legend = document.getElementById("legend");
+const kept = document.getElementById("kept");
 
-/** An utterance that is still open: what later partials keep, dark; the rest, grey. */
-export function showPartial({ segment_id, text, stable_text: stable = "" }, lang) {
-  const known = pending.querySelector(`[data-segment="${CSS.escape(segment_id)}"]`);
-  const line = known ?? pending.appendChild(make("p", { className: "partial", lang }));
-  line.dataset.segment = segment_id;
-  const sure = text.startsWith(stable) ? stable : "";
-  line.replaceChildren(make("span", { className: "stable" }, sure), make("span", { className: "unstable" }, text.slice(sure.length)));
+/** An utterance that is still open. */
+export function showPartial(message, start, lang) {
+  const line = partials.show(message, start, lang);
   empty.hidden = true;
   keepInSight(line);
 }
 
-/** Takes away the partial of a segment, or all of them. */
-export function dropPartial(segment_id) {
-  for (const line of [...pending.children]) if (!segment_id || line.dataset.segment === segment_id) line.remove();
-}
-
-/** Adds a final, and has screen readers say it. */
+/** Adds a final, and has screen readers say it; or what is left of one. */
 export function showFinal(final) {
-  dropPartial(final.segment);
+  partials.drop(final.segment);
   const item = finals.appendChild(render(final));
   spoken.lang = final.lang;
   spoken.textContent = final.text;
-  empty.hidden = true;
   legend.hidden &&= !final.words.length;
+  settle();
   keepInSight(item);
 }
 
@@ -44,13 +38,13 @@ export function showAll(transcript) {
   finals.replaceChildren(...transcript.map(render));
   finals.querySelectorAll("details").forEach((details, i) => (details.open = open[i]));
   legend.hidden = !transcript.some((final) => final.words.length);
-  empty.hidden = finals.childElementCount + pending.childElementCount > 0;
+  settle();
 }
 
-/** Nothing more comes for now. */
-export function settle() {
-  dropPartial();
-  empty.hidden = finals.childElementCount > 0;
+/** The first words, where there are no others; `busy`: they are on their way. */
+export function settle(busy = false) {
+  empty.hidden = busy || finals.childElementCount + pending.childElementCount > 0;
+  kept.hidden = !finals.childElementCount;
 }
 
 function render(final) {
@@ -61,33 +55,24 @@ function render(final) {
   }
   if (!final.text) said.append(make("em", {}, t("nothing")));
   const time = make("time", { className: "figure" }, clock(final.start * 1000));
-  const details = make("details", {}, make("summary", { className: "figure" }, summary(final)));
-  details.addEventListener("toggle", () => details.childElementCount > 1 || details.append(...figures(final)));
-  return make("li", {}, time, make("div", {}, said, details));
+  const below = final.unfinished ? make("p", { className: "hint" }, t("unfinished")) : details(final);
+  return make("li", { className: final.unfinished ? "unfinished" : "" }, time, make("div", {}, said, below));
 }
 
-function summary({ latency }) {
-  if (!latency) return t("details");
+function details(final) {
+  const shown = make("details", {}, make("summary", { className: "figure" }, summary(final)));
+  const fill = () => [receipt(final), ...(final.words.length ? [table(final.words, final.lang)] : [])];
+  shown.addEventListener("toggle", () => shown.childElementCount > 1 || shown.append(...fill()));
+  return shown;
+}
+
+/** How long somebody waited; of a recording, which is sent faster than it was spoken, how long the service took. */
+function summary({ latency, timing, duration: length }) {
+  if (!latency) return t("served", { time: duration(timing.server_total_ms), length: duration(length * 1000) });
   const { afterSpeech, afterEnd } = latency;
   return afterSpeech === null
     ? t("afterEnd", { time: duration(afterEnd) })
     : t("afterSpeech", { time: duration(afterSpeech) });
-}
-
-function figures({ latency, timing, confidence, words, lang }) {
-  const rows = [];
-  if (latency?.afterSpeech != null) rows.push(["wait", duration(latency.afterSpeech - latency.afterEnd)]);
-  if (latency) rows.push(["delivery", duration(latency.afterEnd)]);
-  rows.push(["queue", duration(timing.queue_wait_ms)]);
-  rows.push(["prepare", duration(timing.preprocess_ms)]);
-  rows.push(["infer", duration(timing.inference_ms)]);
-  rows.push(["post", duration(timing.postprocess_ms)]);
-  rows.push(["total", duration(timing.server_total_ms)]);
-  rows.push(["confidence", percent(confidence)]);
-  const list = make("dl", {}, ...rows.map(([name, value]) => make("div", {}, make("dt", {}, t(name)), make("dd", { className: "figure" }, value))));
-  const ahead = latency && timing.server_total_ms > latency.afterEnd + 50;
-  const shown = ahead ? [list, make("p", { className: "hint" }, t("ahead"))] : [list];
-  return words.length ? [...shown, table(words, lang)] : shown;
 }
 
 function table(words, lang) {
