@@ -38,7 +38,7 @@ def problems(stt: env.Env) -> list[CheckMessage]:
 
 
 def _contradictions(stt: env.Env) -> list[str]:
-    """Limits that undo each other."""
+    """Settings that undo each other."""
     pairs = [
         (
             stt.max_partial_window_s > stt.max_utterance_s,
@@ -73,6 +73,10 @@ def _contradictions(stt: env.Env) -> list[str]:
             stt.worker_threads > stt.max_queue_depth,
             f"STT_WORKER_THREADS={stt.worker_threads} is more than STT_MAX_QUEUE_DEPTH={stt.max_queue_depth}: "
             "admission closes while threads are idle.",
+        ),
+        (
+            bool(stt.fetch_networks) and not stt.fetch_urls,
+            "STT_FETCH_NETWORKS allows networks, but STT_FETCH_URLS is off: nothing is fetched.",
         ),
     ]
     return [text for wrong, text in pairs if wrong]

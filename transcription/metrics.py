@@ -39,7 +39,10 @@ slow_readers_total = Counter("stt_slow_readers_total", "Connections closed becau
 connections_refused_total = Counter("stt_connections_refused_total", "Handshakes refused at STT_MAX_CONNECTIONS")
 bodies_refused_total = Counter("stt_bodies_refused_total", "HTTP requests refused for a body over 1 MiB")
 publish_seconds = Histogram("stt_publish_seconds", "Publishing one job", buckets=_SECONDS)
-upload_bytes = Gauge("stt_upload_bytes", "Bytes of uploads that this process holds and has not decoded")
+upload_bytes = Gauge(
+    "stt_upload_bytes",
+    "Bytes of uploads, and of live streams in containers, that this process holds and has not decoded",
+)
 unstored_bytes = Gauge("stt_unstored_audio_bytes", "Audio of this process not yet in Redis")
 records_pending = Gauge("stt_records_pending", "Audit records not yet in the database")
 records_lost_total = Counter("stt_records_lost_total", "Audit records that could not be written")

@@ -9,9 +9,9 @@ from transcription.audit.live import LiveConsumer
 from transcription.core.dialects.deepgram import DeepgramLive
 from transcription.core.dialects.deepgram_files import DeepgramRecording
 from transcription.core.dialects.flux import DeepgramFlux
-from transcription.core.dialects.openai_rest import OpenAITranscription
+from transcription.core.dialects.openai_rest import OpenAITranscription, OpenAITranslation
 from transcription.core.dialects.realtime import OpenAIRealtime
-from transcription.ingress.answers import Answers, models, translations
+from transcription.ingress.answers import Answers, models
 from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
 from transcription.ingress.consumers import TranscriptionConsumer
 from transcription.ingress.translating import Translated
@@ -25,10 +25,10 @@ DIALECTS = [
 ]
 RECORDINGS: list[tuple[str, str, MakeRecording]] = [
     (r"/v1/audio/transcriptions/?$", "openai_files", OpenAITranscription),
+    (r"/v1/audio/translations/?$", "openai_files", OpenAITranslation),
     (r"/v1/listen/?$", "deepgram_files", DeepgramRecording),
 ]
 ANSWERS = [
-    ("POST", r"/v1/audio/translations()/?$", translations),
     ("GET", r"/v1/models(?:/([^/]+))?/?$", models),
 ]
 

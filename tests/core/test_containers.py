@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audio import SAMPLE_RATE, speech
-from transcription.core.containers import MAGIC, demuxer_of
+from transcription.core.containers import MAGIC, demuxer_of, wave_samples
 
 PCM = speech("s13_pm_alex")[: 2 * SAMPLE_RATE]
 KINDS = {
@@ -60,3 +60,24 @@ def test_one_frame_s_header_is_no_proof() -> None:
 
     assert demuxer_of(header + bytes(100)) is None
     assert demuxer_of(header + bytes(2_000)) == ""
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoding"),
+    [("pcm_s16le", "linear16"), ("pcm_f32le", "linear32"), ("pcm_mulaw", "mulaw"), ("pcm_alaw", "alaw")],
+)
+def test_the_samples_of_a_wav(codec: str, encoding: str) -> None:
+    """Whatever stands in its header besides."""
+    data = encoded("wav", "-c:a", codec, "-ar", "8000", "-ac", "2")
+    found = wave_samples(data)
+    assert found
+    *said, start = found
+
+    assert said == [encoding, 8_000, 2]
+    assert data[start - 8 : start - 4] == b"data"
+    assert wave_samples(data[: start - 5]) is None
+
+
+def test_a_wav_of_anything_else_is_left_to_ffmpeg() -> None:
+    assert wave_samples(encoded("wav", "-c:a", "pcm_s24le")) is None
+    assert wave_samples(encoded("wav", "-c:a", "adpcm_ms")) is None

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import requests
 import soxr
 from deepgram import DeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
@@ -37,6 +38,11 @@ def recorded(stack: Stack, key: str = "none") -> Iterator[MediaClient]:
     """The part of Deepgram's SDK for recordings."""
     with httpx.Client(timeout=60) as http:
         yield DeepgramClient(api_key=key, environment=environment(stack), httpx_client=http).listen.v1.media
+
+
+def sessions(stack: Stack) -> int:
+    """How many are there."""
+    return int(requests.get(f"{stack.http_url}/health/status", timeout=5).json()["sessions"]["active"])
 
 
 def words(text: str) -> str:

@@ -1,16 +1,19 @@
 """Deepgram's own SDK sends recordings: what is answered and refused, by the echo engine."""
 
 import http.server
+import json
+import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import requests
 from containers import wav
 from deepgram.core.api_error import ApiError
-from real_clients import PCM, recorded
+from real_clients import PCM, recorded, sessions
 
 from harness.audio import silence, speech
 from harness.stack import ECHO, Stack
@@ -24,11 +27,6 @@ LARGE = LARGE[:24] + struct.pack("<II", 96_000, 192_000) + LARGE[32:]  # not lon
 TWICE = speech("s13_pm_alex") + silence(2.5) + speech("s13_pm_alex") + silence(1.0)
 
 
-def sessions(stack: Stack) -> int:
-    """How many are there."""
-    return int(requests.get(f"{stack.http_url}/health/status", timeout=5).json()["sessions"]["active"])
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]]:
     """A service with bounds that can be reached, a key for it, and recordings fetched from this host."""
@@ -37,6 +35,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str
         "STT_MAX_SESSIONS": "1",
         "STT_MAX_UPLOAD_MB": "2",
         "STT_MAX_UPLOAD_S": "30",
+        "STT_MAX_FRAME_BYTES": "2048",  # the least
         "STT_FETCH_URLS": "true",
         "STT_FETCH_NETWORKS": "127.0.0.1/32",
     }
@@ -153,6 +152,10 @@ class Shelf(http.server.BaseHTTPRequestHandler):
     """Serves recordings by path, from what the test puts there."""
 
     things: dict[str, Callable[["Shelf"], None]] = {}
+    waits = threading.Event()
+    """A recording is only half sent."""
+    ended = threading.Event()
+    """And who asked for it is gone."""
 
     def do_GET(self) -> None:
         self.things[self.path](self)
@@ -163,6 +166,13 @@ class Shelf(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def is_slow(self) -> None:
+        self.gives(wav(silence(20.0))[:100_000])
+        self.waits.set()
+        with suppress(ConnectionError):
+            assert not self.connection.recv(1)
+        self.ended.set()
 
     def log_message(self, *arguments: object) -> None:
         """Nothing."""
@@ -180,6 +190,7 @@ def shelf() -> Iterator[str]:
             "/inside": lambda shelf: shelf.gives(b"", 302, Location="http://127.0.0.2/a.wav"),
             "/file": lambda shelf: shelf.gives(b"", 302, Location="file:///etc/passwd"),
             "/large": lambda shelf: shelf.gives(LARGE),
+            "/slow": lambda shelf: shelf.is_slow(),
             "/text": lambda shelf: shelf.gives(b"hello" * 1000),
         }
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -223,6 +234,21 @@ def test_what_cannot_be_fetched_is_told(
     assert (refused.value.status_code, refused.value.body["err_code"]) == (status, code)
     assert message in refused.value.body["err_msg"]
     until(lambda: sessions(stack) == 0, "the session's end")
+
+
+def test_a_client_that_hangs_up_stops_what_is_fetched_for_it(small: tuple[Stack, str], shelf: str) -> None:
+    stack, key = small
+    headers = {"Authorization": f"Token {key}", "Content-Type": "application/json"}
+    with socket.create_connection(("127.0.0.1", stack.ports[0])) as client:
+        body = json.dumps({"url": f"{shelf}/slow"})
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        client.sendall(
+            f"POST /v1/listen HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        assert Shelf.waits.wait(30)
+        assert sessions(stack) == 1
+    until(lambda: sessions(stack) == 0, "the session's end")
+    assert Shelf.ended.wait(30)
 
 
 def test_nothing_is_fetched_unless_the_server_is_told_to(echo_stack: Stack, shelf: str) -> None:

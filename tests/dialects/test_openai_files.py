@@ -10,7 +10,7 @@ import pytest
 import requests
 from containers import KINDS, recording, wav
 from openai import OpenAI
-from real_clients import PCM, SAID, words
+from real_clients import PCM, SAID, sessions, words
 
 from harness.audio import noise, silence, speech
 from harness.stack import ECHO, Stack
@@ -22,11 +22,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK
 def sdk(stack: Stack, key: str = "none", prefix: str = "") -> OpenAI:
     """The client, at once told of what goes wrong."""
     return OpenAI(base_url=f"{stack.http_url}{prefix}/v1", api_key=key, max_retries=0, timeout=60)
-
-
-def sessions(stack: Stack) -> int:
-    """How many are there."""
-    return int(requests.get(f"{stack.http_url}/health/status", timeout=5).json()["sessions"]["active"])
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +244,23 @@ def test_models(echo_stack: Stack) -> None:
     assert one.object == "model"
 
 
-def test_translations_are_refused(echo_stack: Stack) -> None:
+@pytest.mark.model
+def test_a_translation_is_in_english(keyed: tuple[Stack, str]) -> None:
+    """As well as the model can."""
+    stack, key = keyed
+    with sdk(stack, key) as client:
+        told = client.audio.translations.create(
+            model="whisper-1", file=("a.wav", wav()), response_format="verbose_json"
+        )
+    said = words(told.text)
+
+    assert told.language == "english"
+    assert "paulista" in said
+    assert "avenida" not in said
+    assert [segment.text for segment in told.segments or []] == [told.text]
+
+
+def test_translations_are_refused_by_who_cannot(echo_stack: Stack) -> None:
     with sdk(echo_stack) as client, pytest.raises(openai.BadRequestError) as refused:
         client.audio.translations.create(model="whisper-1", file=("a.wav", wav()))
 

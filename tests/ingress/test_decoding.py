@@ -180,17 +180,17 @@ async def test_memory_is_bounded_over_all() -> None:
 
 @pytest.mark.parametrize("state", ["at its beginning", "in its midst", "taken by nobody"])
 async def test_a_client_that_leaves_takes_its_thread_along(state: str) -> None:
-    memory, before = Memory(10_000_000), threading.active_count()
+    memory, before = Memory(10_000_000), {*threading.enumerate()}
     one = Decoding(memory)
     one.begin()
+    (thread,) = {*threading.enumerate()} - before
     if state != "at its beginning":
         one.feed(wav(PCM * 8)[: 50_000 if state == "in its midst" else None])
         await asyncio.sleep(0.05)
     one.close()
-    async with asyncio.timeout(20):
-        while threading.active_count() > before:
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(thread.join, 20)
 
+    assert not thread.is_alive()
     assert await one.take() is None
     assert memory._held == 0
 

@@ -98,9 +98,10 @@ def test_the_default_model_is_warned_of_for_portuguese_and_not_for_english() -> 
         ({"max_frame_bytes": 131072, "max_buffer_ms": 1000}, "STT_MAX_FRAME_BYTES"),
         ({"result_timeout_s": 0.4}, "STT_RESULT_TIMEOUT_S"),
         ({"worker_threads": 30}, "STT_WORKER_THREADS"),
+        ({"fetch_networks": "10.0.8.0/24"}, "STT_FETCH_NETWORKS"),
     ],
 )
-def test_limits_that_undo_each_other_are_named(settings: dict[str, float], named: str) -> None:
+def test_settings_that_undo_each_other_are_named(settings: dict[str, float | str], named: str) -> None:
     """One warning each; the defaults give none."""
     assert named in found(env.load(**settings))["stt.W003"]
     assert "stt.W003" not in found(env.load())
@@ -163,4 +164,18 @@ def test_what_no_browser_sends_is_no_origin(monkeypatch: pytest.MonkeyPatch, ori
     monkeypatch.setenv("STT_ALLOWED_ORIGINS", origin)
 
     with pytest.raises(env.BadEnvironment, match="whole origins"):
+        env.load()
+
+
+def test_networks_are_written_with_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STT_FETCH_NETWORKS", "10.0.8.0/24, fd00::/8")
+
+    assert list(map(str, env.load().fetch_networks)) == ["10.0.8.0/24", "fd00::/8"]
+
+
+@pytest.mark.parametrize("network", ["10.0.8.1/24", "store.example", "10.0.8.0/33"])
+def test_what_is_no_network_stops_the_start(monkeypatch: pytest.MonkeyPatch, network: str) -> None:
+    monkeypatch.setenv("STT_FETCH_NETWORKS", network)
+
+    with pytest.raises(env.BadEnvironment, match=r"STT_FETCH_NETWORKS.*network"):
         env.load()

@@ -5,6 +5,7 @@ the configuration table in `docs/configuration.md`.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from transcription.core.encodings import Encoding
 from transcription.core.languages import PORTUGUESE
@@ -12,6 +13,8 @@ from transcription.core.protocol import RedactType, TextFormat, TurnMode
 
 SAMPLE_RATE = 16_000
 """Samples a second of everything inside: VAD, buffers and Whisper. Other rates are resampled at the door."""
+Task = Literal["transcribe", "translate"]
+"""What Whisper makes of speech: its text, or its text in English."""
 RECORDING_FINALS = 2
 """Finals that an upload may be owed before its audio waits."""
 
@@ -48,6 +51,7 @@ class SessionConfig:
     encoding: Encoding = Encoding.PCM_S16LE
     partial_results: bool = True
     word_timestamps: bool = True
+    task: Task = "transcribe"
     format: TextFormat = "off"
     redact: tuple[RedactType, ...] = ()
     """What is kept out of all that the session says."""

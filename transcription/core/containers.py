@@ -67,6 +67,24 @@ def wave_header(raw: bytes, rate: int, encoding: Encoding = Encoding.PCM_S16LE) 
     return f"a WAV file of {its_rate} Hz, {channels} channel{'s' * (channels != 1)}, {kind}"
 
 
+WAVE_SAMPLES = {(1, 16): "linear16", (3, 32): "linear32", (6, 8): "alaw", (7, 8): "mulaw"}
+"""What samples of a format tag and a size in bits are called."""
+EXTENSIBLE = 0xFFFE
+LONGEST_HEADER = 4_096
+
+
+def wave_samples(head: bytes) -> tuple[str, int, int, int] | None:
+    """Encoding, rate (Hz), channels, and where the samples begin, of a WAV whose header is plain and whole."""
+    found, data = FMT.search(head, 0, LONGEST_HEADER), head.find(b"data", WAVE_HEADER - 8, LONGEST_HEADER)
+    if found is None or data < 0:
+        return None
+    tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", found["form"])
+    if tag == EXTENSIBLE:  # the tag stands behind the size, the valid bits and the speakers
+        (tag,) = struct.unpack_from("<H", head, found.end() + 8)
+    encoding = WAVE_SAMPLES.get((tag, bits))
+    return (encoding, rate, channels, data + 8) if encoding else None
+
+
 # Streams of frames
 
 Length = Callable[[bytes], tuple[int, object] | None]

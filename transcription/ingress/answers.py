@@ -26,11 +26,6 @@ def models(name: str, request_id: str) -> Answer:
     return openai_rest.models(settings.STT.whisper_model, request_id, name)
 
 
-def translations(name: str, request_id: str) -> Answer:
-    """Refused."""
-    raise openai_rest.no_translation(request_id)
-
-
 class Answers:
     """ASGI middleware: some requests are answered here, all others by the application behind."""
 

@@ -9,20 +9,24 @@ import io
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache, partial
 from typing import Any
+
+from django.conf import settings
 
 from transcription import metrics
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.containers import MAGIC, demuxer_of
 from transcription.core.dialects.recordings import Samples
-from transcription.ingress.ffmpeg import NotAudio, open_container, open_samples, pcm_of
+from transcription.ingress.ffmpeg import OPUS, NotAudio, frames_of, open_container, open_samples, opus_frames, pcm_of
 
+MB = 1_048_576
 AHEAD = 262_144
 """Bytes that wait for FFmpeg from which on no more are read of a client."""
-BLOCK = SAMPLE_RATE // 5
-"""Bytes of PCM given at a time: 100 ms at 16 kHz, as live clients send them."""
+BLOCK = 2_048
+"""Bytes of PCM given at a time: 64 ms at 16 kHz, and the least that `STT_MAX_FRAME_BYTES` lets a session take."""
 BLOCKS = 32
 """How many wait for the session before decoding does."""
 MAX_BOX = 1 << 24
@@ -55,11 +59,19 @@ class Memory:
             metrics.upload_bytes.set(self._held)
 
 
+@cache
+def memory() -> Memory:
+    """What this process holds of uploads and of streams in containers."""
+    return Memory(settings.STT.upload_memory_mb * MB)
+
+
 class Decoding:
     """One recording or stream. All that is public but `read` is the event loop's."""
 
     def __init__(self, memory: Memory, rate: int = SAMPLE_RATE, demuxer: str = "") -> None:
-        """`rate` is that of the PCM; `demuxer`: what a live stream is, of which all is given as soon as it can be."""
+        """`rate` is that of the PCM; `demuxer`: what a live stream is (FFmpeg's name, or `OPUS`), of which all
+        is given as soon as it can be.
+        """
         self._loop = asyncio.get_running_loop()
         self._memory, self._rate, self._demuxer = memory, rate, demuxer
         self._samples: Samples | None = None
@@ -191,17 +203,23 @@ class Decoding:
 
     def _decode(self) -> None:
         heard = False
-        with self._opened() as container:
-            for pcm in pcm_of(container, self._rate):
-                heard = heard or bool(pcm)
-                self._decoded += pcm
-                while len(self._decoded) >= BLOCK:
-                    self._give()
-                if self._closed:
-                    return
+        for pcm in pcm_of(self._frames(), self._rate):
+            heard = heard or bool(pcm)
+            self._decoded += pcm
+            while len(self._decoded) >= BLOCK:
+                self._give()
+            if self._closed:
+                return
         self._give()
         if not heard:
             raise NotAudio("The recording holds no audio")
+
+    def _frames(self) -> Iterator[Any]:
+        if self._demuxer == OPUS:
+            yield from opus_frames(iter(partial(self.read, AHEAD), b""))
+            return
+        with self._opened() as container:
+            yield from frames_of(container)
 
     def _opened(self) -> Any:
         head = self._peek(MAGIC)

@@ -5,7 +5,7 @@ and redirects are no way around it. Nothing is sent along but the request: no co
 """
 
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -14,6 +14,7 @@ from aiohttp.resolver import ThreadedResolver
 
 MOST_REDIRECTS = 5
 CONNECT_S = 10.0
+"""For the name's addresses and the connection, of each redirect."""
 SILENT_S = 30.0
 """A server that sends nothing for so long is given up."""
 PIECE = 65_536
@@ -29,7 +30,7 @@ class Forbidden(OSError):
     """The address may not be connected to."""
 
 
-async def fetch(url: str, networks: Networks) -> AsyncIterator[bytes]:
+async def fetch(url: str, networks: Networks) -> AsyncGenerator[bytes, None]:
     """The bytes behind an address, read no faster than they are taken. Raises `NotFetched`.
 
     `networks`: private ones that are allowed.
@@ -37,7 +38,7 @@ async def fetch(url: str, networks: Networks) -> AsyncIterator[bytes]:
     connector = aiohttp.TCPConnector(
         socket_factory=_Sockets(networks), resolver=ThreadedResolver(), use_dns_cache=False, force_close=True
     )
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENT_S)
     try:
         async with (
             aiohttp.ClientSession(
@@ -94,7 +95,7 @@ def _why(error: BaseException) -> str:
         return "expected a public address"
     match error:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
-            return "expected an address that begins with http:// or https://"
+            return "expected a whole address that begins with http:// or https://"
         case aiohttp.TooManyRedirects():
             return f"expected at most {MOST_REDIRECTS} redirects"
         case aiohttp.ClientConnectorDNSError():

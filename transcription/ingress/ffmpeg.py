@@ -5,6 +5,7 @@ from typing import Any
 
 import av
 import av.error
+from av import CodecContext, Packet
 from av.audio.resampler import AudioResampler
 
 from transcription.core.dialects.recordings import Samples
@@ -19,6 +20,8 @@ RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw
 LAYOUTS = {1: "mono", 2: "stereo"}
 FAILURES = 20
 """Reads in a row that may fail before the rest is given up."""
+OPUS, OPUS_RATE = "packets of opus", 48_000
+"""A stream without a container, and the rate (Hz) that Opus is decoded at."""
 
 
 class NotAudio(Exception):
@@ -47,10 +50,10 @@ def _open(file: Any, demuxer: str | None, options: dict[str, str]) -> Any:
     return container
 
 
-def pcm_of(container: Any, rate: int) -> Iterator[bytes]:
-    """All that can be decoded (mono, 16 bits), resampled over every change of format."""
+def pcm_of(frames: Iterator[Any], rate: int) -> Iterator[bytes]:
+    """What was decoded (mono, 16 bits), resampled over every change of format."""
     resampler, form = AudioResampler("s16", "mono", rate), None
-    for frame in _frames(container):
+    for frame in frames:
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form and now != form:
             yield from map(_bytes, resampler.resample(None))
@@ -65,7 +68,8 @@ def _bytes(frame: Any) -> bytes:
     return bytes(frame.planes[0])[: frame.samples * 2]
 
 
-def _frames(container: Any) -> Iterator[Any]:
+def frames_of(container: Any) -> Iterator[Any]:
+    """All that can be decoded of a container's first stream of audio."""
     stream, failures = container.streams.audio[0], 0
     while failures < FAILURES:
         try:
@@ -78,3 +82,17 @@ def _frames(container: Any) -> Iterator[Any]:
             break
         except av.error.FFmpegError:
             failures += 1
+
+
+def opus_frames(packets: Iterator[bytes]) -> Iterator[Any]:
+    """What packets of Opus hold. Raises `NotAudio` for too many in a row that are none."""
+    decoder, failures = CodecContext.create("opus", "r"), 0
+    decoder.sample_rate, decoder.layout = OPUS_RATE, "mono"
+    for packet in packets:
+        try:
+            yield from decoder.decode(Packet(packet))
+            failures = 0
+        except av.error.FFmpegError:
+            failures += 1
+            if failures == FAILURES:
+                raise NotAudio("Expected a packet of Opus in each frame, or Opus in a container") from None

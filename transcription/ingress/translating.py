@@ -13,8 +13,10 @@ import msgspec
 
 from transcription import metrics
 from transcription.core import protocol
-from transcription.core.dialects.dialect import Dialect, Hangup, Refused, Reply, Step
+from transcription.core.dialects.dialect import Dialect, Hangup, Refused, Reply, Step, Unpack
 from transcription.ingress.auth import Application, Receive, Scope, Send, refuse
+from transcription.ingress.ffmpeg import NotAudio
+from transcription.ingress.unpacking import Unpacking
 
 MakeDialect = Callable[[str, str], Dialect]
 """From a handshake's query and an id for the connection."""
@@ -31,7 +33,10 @@ class Translated:
         dialect = self._dialect(scope["query_string"].decode("latin1"), str(uuid.uuid4()))
         metrics.dialect_connections_total.labels(self._name).inc()
         conversation = Conversation(dialect, scope, receive, send)
-        await self._application(scope, conversation.receive, conversation.send)
+        try:
+            await self._application(scope, conversation.receive, conversation.send)
+        finally:
+            conversation.close()
 
 
 class Conversation:
@@ -44,18 +49,60 @@ class Conversation:
         self._waits = True
         """Whether the handshake is not answered yet."""
         self._gone = False
+        self._unpacking: Unpacking | None = None
+        self._garbled: Callable[[str], Sequence[Step]]
+        """What is told of audio that cannot be unpacked."""
+
+    def close(self) -> None:
+        """Nothing is to be heard any more."""
+        if self._unpacking:
+            self._unpacking.close()
 
     async def receive(self) -> dict[str, Any]:
         """The session's next message from its client."""
         while not self._for_session:
+            if samples := await self._unpacked():
+                await self._take(self._dialect.hear(samples))
+                continue
             message = await self._receive()
             match message["type"]:
                 case "websocket.receive":
                     frame = message.get("text")
-                    await self._take(self._dialect.hear(message.get("bytes") or b"" if frame is None else frame))
+                    await self._hear(message.get("bytes") or b"" if frame is None else frame)
                 case _:
                     self._for_session.append(message)
         return self._for_session.popleft()
+
+    async def _hear(self, frame: str | bytes) -> None:
+        """A frame of the client's. Audio that is to be unpacked is heard once it is."""
+        if self._gone:
+            return
+        if not self._unpacking or not frame or isinstance(frame, str):
+            await self._take(self._dialect.hear(frame))
+            return
+        try:
+            self._unpacking.feed(frame)
+        except NotAudio as error:
+            await self._take(self._garbled(str(error)))
+
+    async def _unpacked(self) -> bytes | None:
+        """The next samples of what the client has sent; `None` once there are no more."""
+        if not self._unpacking or self._gone:
+            return None
+        try:
+            return await self._unpacking.take()
+        except NotAudio as error:
+            await self._take(self._garbled(str(error)))
+            return None
+
+    async def _unpack_rest(self) -> None:
+        if self._unpacking and not self._gone:
+            try:
+                self._unpacking.end()
+            except NotAudio as error:
+                await self._take(self._garbled(str(error)))
+        while samples := await self._unpacked():
+            await self._take(self._dialect.hear(samples))
 
     async def send(self, message: dict[str, Any]) -> None:
         """The session has something for its client."""
@@ -106,8 +153,12 @@ class Conversation:
                         await self._send({"type": "websocket.send", "text": text})
                 case Hangup(code=code):
                     await self._hang_up(code)
+                case Unpack(garbled=garbled):
+                    self._unpacking, self._garbled = Unpacking(step), garbled
                 case bytes():
                     self._for_session.append({"type": "websocket.receive", "bytes": step})
                 case _:
+                    if isinstance(step, protocol.EndSession):
+                        await self._unpack_rest()
                     text = msgspec.json.encode(step).decode()
                     self._for_session.append({"type": "websocket.receive", "text": text})

@@ -8,6 +8,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -22,20 +23,20 @@ from transcription.core.audio import BYTES_PER_SAMPLE
 from transcription.core.capacity.admission import shutting_down
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.dialects.dialect import Refused
+from transcription.core.dialects.openai_rest import translates
 from transcription.core.dialects.recordings import REMOTE, Asked, Fetch, Recording, as_answer, status_of
 from transcription.core.protocol import EndReason, ErrorCode
 from transcription.ingress import draining, runtime
 from transcription.ingress.answers import as_handshake, connecting, denied, write
 from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
 from transcription.ingress.consumers import TranscriptionConsumer
-from transcription.ingress.decoding import Decoding, Memory, MemoryFull
+from transcription.ingress.decoding import MB, Decoding, MemoryFull, memory
 from transcription.ingress.fetching import NotFetched, fetch
 from transcription.ingress.ffmpeg import NotAudio
 from transcription.ingress.runtime import Runtime
 
 RETRY_MS = 1_000
 """What a client is told to wait where uploads take all the memory that they may."""
-MB = 1_048_576
 
 MakeRecording = Callable[[Asked], Recording]
 
@@ -48,12 +49,17 @@ def for_recordings() -> Runtime:
 
 
 @cache
-def memory() -> Memory:
-    """What this process holds of uploads."""
-    return Memory(settings.STT.upload_memory_mb * MB)
+def for_translations() -> Runtime:
+    """The same for text in English, of which the rules for Portuguese texts know nothing."""
+    current = for_recordings()
+    return replace(current, defaults=replace(current.defaults, task="translate", format="off"))
 
 
-CONSUMER = TranscriptionConsumer.as_asgi(find_runtime=for_recordings)
+CONSUMERS = {
+    "transcribe": TranscriptionConsumer.as_asgi(find_runtime=for_recordings),
+    "translate": TranscriptionConsumer.as_asgi(find_runtime=for_translations),
+}
+"""By the recording's task."""
 
 
 class Uploads:
@@ -81,6 +87,7 @@ class Uploads:
             query=scope["query_string"].decode("latin1"),
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             fetches=settings.STT.fetch_urls,
+            translates=settings.STT.engine == "whisper" and translates(settings.STT.whisper_model),
         )
         await Upload(make(asked), scope, receive, send).serve()
 
@@ -133,7 +140,7 @@ class Upload:
             tasks = [group.create_task(self._refusing(self._read_on()))]
             if self._fetch:
                 tasks.append(group.create_task(self._refusing(self._fetched(self._fetch.url))))
-            await CONSUMER(scope, self._said().__anext__, self._told)
+            await CONSUMERS[self._recording.task](scope, self._said().__anext__, self._told)
             for task in tasks:
                 task.cancel()
 
@@ -189,8 +196,11 @@ class Upload:
         """The recording from elsewhere, once its session has its place."""
         await self._admitted.wait()
         try:
-            async with asyncio.timeout(settings.STT.max_upload_s):
-                async for data in fetch(url, settings.STT.fetch_networks):
+            async with (
+                asyncio.timeout(settings.STT.max_upload_s),
+                aclosing(fetch(url, settings.STT.fetch_networks)) as pieces,
+            ):
+                async for data in pieces:
                     self._take(data)
                     await self._decoding.room()
         except (NotFetched, TimeoutError) as error:

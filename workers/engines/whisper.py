@@ -20,7 +20,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 from numpy.typing import NDArray
 
-from transcription.core.config import SAMPLE_RATE
+from transcription.core.config import SAMPLE_RATE, Task
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.protocol import Dropped, Word
 from workers.engines import evidence, gate, repetition, windows
@@ -134,7 +134,9 @@ class WhisperEngine:
         heard = attempt.hypothesis
         if not heard.text:
             return attempt
-        score = attempt.logprob - self._silence.logprob(self._tokenizer(request.job.language), heard.text)
+        score = attempt.logprob - self._silence.logprob(
+            self._tokenizer(request.job.language, request.job.task), heard.text
+        )
         if evidence.is_enough(heard.text, score):
             return attempt
         dropped = Dropped(reason="no_evidence", score=round(score, 2))
@@ -142,13 +144,13 @@ class WhisperEngine:
 
     def _fit(self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False) -> Request:
         features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
-        tokenizer = self._tokenizer(job.language)
+        tokenizer = self._tokenizer(job.language, job.task)
         prompt = [*tokenizer.sot_sequence]
         if job.kind is Kind.FINAL:
             prompt.append(tokenizer.timestamp_begin if timed else tokenizer.no_timestamps)
         elif job.prefix:
             prompt += [tokenizer.timestamp_begin, *tokenizer.encode(" " + job.prefix)]
-        key = (job.kind, window, job.beam_size, job.language if job.word_timestamps else "")
+        key = (job.kind, window, job.beam_size, (job.language, job.task) if job.word_timestamps else "")
         return Request(job, audio, key=key, features=Prepared(np.ascontiguousarray(features), window, prompt))
 
     def _features(self, kind: Kind, audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -203,7 +205,7 @@ class WhisperEngine:
 
     def _text(self, request: Request, tokens: list[int]) -> str:
         """The text up to where the model itself says that it is past the end of the audio."""
-        tokenizer = self._tokenizer(request.job.language)
+        tokenizer = self._tokenizer(request.job.language, request.job.task)
         end = tokenizer.timestamp_begin + int((request.audio.size / SAMPLE_RATE + PAST_THE_END_S) / TIMESTAMP_S)
         kept = []
         for token, following in zip(tokens, [*tokens[1:], tokenizer.eot], strict=True):
@@ -215,7 +217,7 @@ class WhisperEngine:
 
     def _align(self, batch: list[Request], encoded: Any, heard: list[Attempt]) -> list[Attempt]:
         """Word times of all texts of a batch (one language), from the cross-attention of one more pass."""
-        tokenizer = self._tokenizer(batch[0].job.language)
+        tokenizer = self._tokenizer(batch[0].job.language, batch[0].job.task)
         tokens = [tokenizer.encode(" " + one.hypothesis.text) if one.hypothesis.text else [] for one in heard]
         if not any(tokens):
             return heard
@@ -232,6 +234,7 @@ class WhisperEngine:
         segments, _ = self._model.transcribe(
             request.audio,
             language=job.language,
+            task=job.task,
             beam_size=job.beam_size,
             condition_on_previous_text=False,
             word_timestamps=job.word_timestamps,
@@ -241,9 +244,9 @@ class WhisperEngine:
         text = _readable("".join(segment.text for segment in heard).strip())
         return Hypothesis(text, _confidence(heard), _timed(request, spoken)) if text else Hypothesis("", 0.0, [])
 
-    def _make_tokenizer(self, language: str) -> Tokenizer:
+    def _make_tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         multilingual = self._model.model.is_multilingual
-        return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
+        return Tokenizer(self._model.hf_tokenizer, multilingual, task=task, language=language)
 
 
 def _readable(text: str) -> str:

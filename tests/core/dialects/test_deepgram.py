@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.core.dialects.messages import ENDED, STARTED, failed, final, partial, speech
 from transcription.core.dialects.deepgram import DeepgramLive
-from transcription.core.dialects.dialect import Refused, Reply
+from transcription.core.dialects.dialect import Hangup, Refused, Reply, Unpack
 from transcription.core.dialects.flux import DeepgramFlux
 from transcription.core.protocol import (
     EndSession,
@@ -87,7 +87,7 @@ def test_the_utterance_end_comes_by_the_audio_s_clock() -> None:
 
 
 def config_of(query: str) -> StartConfig:
-    (step,) = DeepgramLive(query, "id").open()
+    *_, step = DeepgramLive(query, "id").open()
     assert isinstance(step, StartSession)
     return step.config
 
@@ -140,7 +140,7 @@ def test_a_language_without_rules_is_told_as_said() -> None:
 )
 def test_what_is_to_be_redacted_is_asked_of_the_session(query: str, kinds: set[str]) -> None:
     """As far as the kinds match; in Flux too."""
-    (flux,) = DeepgramFlux(query, "id").open()
+    *_, flux = DeepgramFlux(query, "id").open()
     assert isinstance(flux, StartSession)
 
     assert set(config_of(query).redact or ()) == set(flux.config.redact or ()) == kinds
@@ -190,7 +190,7 @@ def test_the_stream_ends_with_metadata(last: str | bytes) -> None:
 
 def test_the_rest() -> None:
     dialect = DeepgramLive(ALL + "&language=pt-BR&model=nova-3&keyterm=a&keyterm=b&unheard_of=1", "id")
-    (start,) = dialect.open()
+    *_, start = dialect.open()
 
     assert isinstance(start, StartSession)
     assert (start.config.sample_rate, start.config.lang_code) == (8000, "pt")
@@ -204,15 +204,43 @@ def test_the_rest() -> None:
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
 def test_telephone_audio_is_passed_on(encoding: str) -> None:
     """As it is: the session decodes it."""
-    (start,) = DeepgramLive(f"encoding={encoding}&sample_rate=8000", "id").open()
+    *_, start = DeepgramLive(f"encoding={encoding}&sample_rate=8000", "id").open()
 
     assert isinstance(start, StartSession)
     assert (start.config.encoding, start.config.sample_rate) == (encoding, 8000)
 
 
 @pytest.mark.parametrize(
+    ("query", "otherwise"),
+    [
+        ("", "samples"),
+        ("encoding=", "samples"),
+        ("encoding=opus", "packets"),
+        ("encoding=ogg-opus", "nothing"),
+        ("encoding=flac", "nothing"),
+    ],
+)
+@pytest.mark.parametrize("dialect", [DeepgramLive, DeepgramFlux])
+def test_containers_are_to_be_unpacked(dialect: type[DeepgramLive], query: str, otherwise: str) -> None:
+    """Into samples as the session is started with; what cannot be is an error, and the end."""
+    speaks = dialect(f"{query}&sample_rate=24000", "id")
+    unpack, start = speaks.open()
+    assert isinstance(unpack, Unpack)
+    assert isinstance(start, StartSession)
+    reply, hangup = unpack.garbled("No audio")
+    assert isinstance(reply, Reply)
+    told = json.loads(reply.text)
+
+    assert (unpack.rate, unpack.otherwise) == (24_000, otherwise)
+    assert (start.config.encoding, start.config.sample_rate) == ("pcm_s16le", 24_000)
+    assert hangup == Hangup(1008)
+    assert (told["type"], told["description"]) == ("Error", "No audio")
+    assert "DATA-0000" in (told.get("code"), told.get("variant"))
+
+
+@pytest.mark.parametrize(
     "query",
-    ["sample_rate=x", "sample_rate=7", "encoding=opus", "channels=2", "multichannel=true", "utterance_end_ms=a"],
+    ["sample_rate=x", "sample_rate=7", "encoding=speex", "channels=2", "multichannel=true", "utterance_end_ms=a"],
 )
 def test_what_cannot_be_served_is_refused_before_the_upgrade(query: str) -> None:
     with pytest.raises(Refused) as refused:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.core.dialects.messages import final
 from transcription.core.dialects.dialect import Refused
-from transcription.core.dialects.openai_rest import OpenAITranscription, models
+from transcription.core.dialects.openai_rest import OpenAITranscription, OpenAITranslation, models, translates
 from transcription.core.dialects.recordings import Answer, Asked
 from transcription.core.protocol import StartConfig, StartSession
 
@@ -185,3 +185,64 @@ def test_models() -> None:
     assert [one["id"] for one in json.loads(models("whisper-1", "id").body)["data"]] == ["whisper-1"]
     assert json.loads(models("base", "id", "base").body)["object"] == "model"
     assert refused.value.status == 404
+
+
+def translation(*, translates: bool = True) -> OpenAITranslation:
+    return OpenAITranslation(Asked(request_id="id", content_type=FORM, language="pt", translates=translates))
+
+
+def test_a_translation_starts_before_the_file_without_a_language() -> None:
+    """Which is what is spoken, where it is given."""
+    config = StartConfig(encoding="pcm_s16le", partial_results=False, word_timestamps=False)
+    request = translation()
+
+    assert request.task == "translate"
+    assert request.open() == []
+    assert [*request.hear(field("model", "m")), *request.hear(FILE)][0] == StartSession(config=config)
+    with pytest.raises(Refused) as refused:
+        request.hear(field("language", "es") + END)
+    assert "language: expected once" in str(refused.value.body)
+
+
+def test_a_translation_is_in_english() -> None:
+    """Without words, and never a stream."""
+    request = translation()
+    request.open()
+    for part in (field("model", "m"), field("response_format", "verbose_json"), field("stream", "true")):
+        request.hear(part)
+    request.hear(
+        field("timestamp_granularities[]", "segment") + field("timestamp_granularities[]", "word") + FILE + END
+    )
+    events = request.tell(final("Good morning."))
+    answer = request.answer(3.0)
+    assert isinstance(answer, Answer)
+    told = json.loads(answer.body)
+
+    assert events == ""
+    assert (told["task"], told["language"], told["text"]) == ("translate", "english", "Good morning.")
+    assert [one["text"] for one in told["segments"]] == ["Good morning."]
+    assert "words" not in told
+
+
+def test_a_model_that_does_not_translate_says_so_before_the_body_is_read() -> None:
+    with pytest.raises(Refused) as refused:
+        translation(translates=False).open()
+    error: Any = refused.value.body["error"]
+
+    assert (refused.value.status, error["code"], error["param"]) == (400, "model_not_supported", "model")
+
+
+@pytest.mark.parametrize(
+    ("model", "can"),
+    [
+        ("base", True),
+        ("large-v3", True),
+        ("/models/whisper-medium-pt", True),
+        ("base.en", False),
+        ("large-v3-turbo", False),
+        ("mobiuslabsgmbh/faster-whisper-large-v3-turbo", False),
+        ("distil-large-v3", False),
+    ],
+)
+def test_which_models_translate(model: str, can: bool) -> None:
+    assert translates(model) is can

@@ -12,7 +12,7 @@ from transcription.core.dialects.deepgram import DeepgramLive
 from transcription.core.dialects.flux import DeepgramFlux
 from transcription.core.dialects.realtime import OpenAIRealtime
 
-LISTEN = "interim_results=true&vad_events=true&utterance_end_ms=1000"
+LISTEN = "encoding=linear16&interim_results=true&vad_events=true&utterance_end_ms=1000"
 EAGER = "eager_eot_threshold=0.4"
 APPEND, COMMIT = "input_audio_buffer.append", '{"type": "input_audio_buffer.commit"}'
 FINALIZE, FORCE, CLOSE = (f'{{"type": "{kind}"}}' for kind in ("Finalize", "ForceEndTurn", "CloseStream"))
@@ -50,7 +50,9 @@ def test_deepgram(script: list[tuple[str, Any]]) -> None:
 def test_flux(script: list[tuple[str, Any]]) -> None:
     """Its state machine; what a turn's end says is what its eager end said, unless it was resumed."""
     client = Client(
-        DeepgramFlux("eager_eot_threshold=0.4", "id"), '{"type": "ForceEndTurn"}', '{"type": "CloseStream"}'
+        DeepgramFlux("encoding=linear16&eager_eot_threshold=0.4", "id"),
+        '{"type": "ForceEndTurn"}',
+        '{"type": "CloseStream"}',
     )
     client.play(script)
     open_turn, eager, turns = False, None, 0
@@ -84,7 +86,7 @@ def test_flux(script: list[tuple[str, Any]]) -> None:
 @given(script=SCRIPTS)
 def test_flux_without_a_threshold_has_no_eager_ends(script: list[tuple[str, Any]]) -> None:
     """Nor what takes them back."""
-    client = Client(DeepgramFlux("", "id"), FORCE, CLOSE)
+    client = Client(DeepgramFlux("encoding=linear16", "id"), FORCE, CLOSE)
     client.play(script)
 
     assert {message.get("event") for message in client.told} & {"EagerEndOfTurn", "TurnResumed"} == set()

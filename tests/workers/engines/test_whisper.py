@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -80,6 +81,20 @@ def test_a_request_is_answered_as_if_it_were_alone(
     assert [answer.confidence for answer in together] == pytest.approx(
         [answer.confidence for answer in alone], abs=0.02
     )
+
+
+def test_a_translation_is_in_english(engine: WhisperEngine) -> None:
+    """In a batch with what is not translated, which stays as it is; longer than a window too."""
+    clip = audio(speech("s13_pm_alex"))
+    english = msgspec.structs.replace(job(), task="translate")
+    said, translated = engine.decode([engine.prepare(job(), clip), engine.prepare(english, clip)])
+    long = heard(engine, english, np.concatenate([clip, np.zeros(31 * SAMPLE_RATE - clip.size, np.float32)]))
+
+    assert isinstance(said, Hypothesis) and isinstance(translated, Hypothesis)
+    assert "avenida" in said.text.lower()
+    for answer in (translated, long):
+        assert "paulista" in answer.text.lower()
+        assert "avenida" not in answer.text.lower()
 
 
 def test_words_and_times_follow_the_text(engine: WhisperEngine) -> None:

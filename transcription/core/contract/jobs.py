@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from transcription.core.config import Task
 from transcription.core.protocol import Dropped, Word
 
 TASK_NAME = "workers.transcribe"
@@ -48,6 +49,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     word_timestamps: bool
     prefix: str = ""
     """Words known to begin the text, which the decoder is held to."""
+    task: Task = "transcribe"
+    """What is written: what was said, or that in English."""
     endpointed: bool = True
     """Whether an endpointer has found speech in the segment; where none has looked, the worker does."""
 

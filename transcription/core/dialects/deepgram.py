@@ -8,7 +8,18 @@ clock. Parameters that a Whisper has no use for are ignored (docs/dialects.md li
 from collections.abc import Sequence
 
 from transcription.core.dialects import deepgram_text
-from transcription.core.dialects.dialect import ENCODINGS, Query, Refused, Reply, Step, as_frame, control, started
+from transcription.core.dialects.deepgram_audio import DEFAULT_RATE, GARBLED, UNPARSABLE, audio
+from transcription.core.dialects.dialect import (
+    ENCODINGS,
+    Hangup,
+    Query,
+    Refused,
+    Reply,
+    Step,
+    as_frame,
+    control,
+    started,
+)
 from transcription.core.dialects.recordings import retry_after
 from transcription.core.protocol import (
     EndSession,
@@ -24,7 +35,6 @@ from transcription.core.protocol import (
     VadEvent,
 )
 
-DEFAULT_RATE = 16_000
 BUSY = {
     ErrorCode.QUEUE_CONGESTION: 503,
     ErrorCode.UNAUTHORIZED: 401,
@@ -60,17 +70,17 @@ class DeepgramLive:
     def open(self) -> Sequence[Step]:
         """Start at once, with what the parameters ask for."""
         query = self._query
-        encoding = query.text("encoding", "linear16")
         try:
             _require_one_channel(query)
-            self._rate = query.number("sample_rate", DEFAULT_RATE) or DEFAULT_RATE
+            heard = audio(query, self._garbled)
+            self._rate = heard.rate
             end_after_ms = query.number("utterance_end_ms")
             self._end_after_s = end_after_ms / 1000 if end_after_ms is not None else None
             self._interim, self._events = query.flag("interim_results"), query.flag("vad_events")
             self._formats = deepgram_text.formats(query)
             config = started(
-                sample_rate=self._rate,
-                encoding=encoding,
+                sample_rate=heard.rate,
+                encoding=heard.encoding,
                 language=query.text("language"),
                 partial_results=self._interim,
                 word_timestamps=True,
@@ -79,8 +89,8 @@ class DeepgramLive:
             )
         except ValueError as error:
             raise refused(self._id, 400, "Bad Request", str(error)) from None
-        self._sample_bytes = ENCODINGS[encoding].sample_bytes
-        return [StartSession(config=config)]
+        self._sample_bytes = ENCODINGS[heard.encoding].sample_bytes
+        return [*heard.unpack, StartSession(config=config)]
 
     def refuse(self, error: Error) -> Refused:
         """As its REST API tells errors."""
@@ -109,6 +119,9 @@ class DeepgramLive:
                 told = {"type": "ConfigureFailure", "request_id": self._id, "code": "UNSUPPORTED"}
                 return [as_frame(told | {"description": "Nothing can be changed in mid-stream"})]
         return [self._error(f"Unknown type `{str(kind)[:40]}`")]
+
+    def _garbled(self, message: str) -> Sequence[Step]:
+        return [self._error(message, UNPARSABLE), Hangup(GARBLED)]
 
     def _utterance_end(self) -> Sequence[Step]:
         """Owed once nobody has spoken for long enough after a final's last word."""

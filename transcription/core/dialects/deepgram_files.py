@@ -12,15 +12,17 @@ from typing import Any
 
 import msgspec
 
+from transcription.core.config import Task
 from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.deepgram import MODEL, refused
+from transcription.core.dialects.deepgram_audio import CONTAINED
 from transcription.core.dialects.dialect import Query, Refused, started
 from transcription.core.dialects.recordings import REMOTE, Answer, Asked, Fetch, Placed, Samples
 from transcription.core.protocol import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, ErrorCode, FinalTranscript, StartSession
 
 RAW = ("linear16", "linear32", "mulaw", "alaw")
 """Encodings whose samples may come without a container."""
-ENCODINGS = (*RAW, "flac", "opus", "ogg-opus", "amr-nb", "amr-wb")
+ENCODINGS = (*RAW, *CONTAINED)
 MOST_CHANNELS = 8
 MAX_JSON = 16_384
 """Bytes of a body that names an address."""
@@ -71,6 +73,8 @@ class Sentence:
 
 class DeepgramRecording:
     """One request."""
+
+    task: Task = "transcribe"
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked

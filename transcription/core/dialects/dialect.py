@@ -1,8 +1,8 @@
 """What every dialect is to the shell that runs it (`transcription/ingress/translating.py`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -26,7 +26,18 @@ class Hangup:
     code: int
 
 
-Step = ClientMessage | bytes | Reply | Hangup
+@dataclass(frozen=True, slots=True)
+class Unpack:
+    """The client's audio is to be looked at: what is in a container is heard as 16-bit samples at a rate (Hz)."""
+
+    rate: int
+    otherwise: Literal["samples", "packets", "nothing"]
+    """What it is where it is no container: samples as the session takes them, a packet of Opus a frame, no audio."""
+    garbled: Callable[[str], Sequence["Step"]]
+    """What is told of audio that cannot be decoded, from a sentence that says so."""
+
+
+Step = ClientMessage | bytes | Reply | Hangup | Unpack
 """What comes of a frame: messages and audio (in the encoding that the session was started with) for the session, frames
 for the client."""
 

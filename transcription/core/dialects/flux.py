@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.deepgram import refusal, refused
-from transcription.core.dialects.dialect import Query, Refused, Reply, Step, as_frame, control, started
+from transcription.core.dialects.deepgram_audio import GARBLED, UNPARSABLE, audio
+from transcription.core.dialects.dialect import Hangup, Query, Refused, Reply, Step, as_frame, control, started
 from transcription.core.protocol import (
     Configure,
     EndSession,
@@ -28,7 +29,6 @@ from transcription.core.protocol import (
     Word,
 )
 
-DEFAULT_RATE = 16_000
 TIMEOUT, SHORTEST_MS, LONGEST_MS = "eot_timeout_ms", 500, 10_000
 OUT_OF_RANGE = f"{TIMEOUT}: expected {SHORTEST_MS} to {LONGEST_MS}"
 GOING_ON, EAGER, OVER = 0.1, 0.6, 0.9
@@ -78,9 +78,10 @@ class DeepgramFlux:
             for name in ("eager_eot_threshold", "eot_threshold", "eot_timeout_ms"):
                 if (value := query.number(name)) is not None:
                     self._thresholds[name] = value
+            heard = audio(query, self._garbled)
             config = started(
-                sample_rate=query.number("sample_rate", DEFAULT_RATE),
-                encoding=query.text("encoding", "linear16"),
+                sample_rate=heard.rate,
+                encoding=heard.encoding,
                 language=query.text("language_hint"),
                 partial_results=True,
                 word_timestamps=True,
@@ -89,7 +90,7 @@ class DeepgramFlux:
             )
         except ValueError as error:
             raise refused(self._id, 400, "INVALID_QUERY_PARAMETER", str(error)) from None
-        return [StartSession(config=config)]
+        return [*heard.unpack, StartSession(config=config)]
 
     def refuse(self, error: Error) -> Refused:
         """Before the upgrade."""
@@ -131,6 +132,9 @@ class DeepgramFlux:
         self._eager_wanted = "eager_eot_threshold" in self._thresholds
         held = [] if timeout_ms is None else [Configure(max_hold_ms=timeout_ms)]
         return [*held, self._say("ConfigureSuccess", thresholds=self._thresholds, keyterms=[], language_hints=[])]
+
+    def _garbled(self, message: str) -> Sequence[Step]:
+        return [self._say("Error", code=UNPARSABLE, description=message), Hangup(GARBLED)]
 
     def _refuse(self, code: str, reason: str) -> Reply:
         return self._say("ConfigureFailure", code=code, error_code=code, description=reason)

@@ -1,5 +1,5 @@
-"""OpenAI's `POST /v1/audio/transcriptions` (openai 3.57 `resources/audio/transcriptions`; openai-openapi
-`CreateTranscriptionRequest`).
+"""OpenAI's `POST /v1/audio/transcriptions` and `/translations` (openai 3.57 `resources/audio`; openai-openapi
+`CreateTranscriptionRequest`, `CreateTranslationRequest`).
 
 A form. Where `language` and `model` come before the file it is transcribed as it comes in; else the whole form is
 awaited, for any order of fields is allowed. A stream of events has a delta for each segment's final. Fields that a
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from transcription.core.config import Task
 from transcription.core.dialects.dialect import Refused, started
 from transcription.core.dialects.forms import Field, FileBegins, FormReader
 from transcription.core.dialects.recordings import Answer, Asked, Placed, Samples, retry_after
@@ -37,6 +38,9 @@ class OpenAITranscription:
     """One request."""
 
     samples: Samples | None = None
+    task: Task = "transcribe"
+    starts_with: frozenset[str] = frozenset({"language", "model"})
+    """Fields that are known before the file where it is transcribed as it comes in."""
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
@@ -69,7 +73,7 @@ class OpenAITranscription:
                     self._take(name.removesuffix("[]"), value)
                 case FileBegins():
                     self._has_file = True
-                    if {"language", "model"} <= self._fields.keys():
+                    if self.starts_with <= self._fields.keys():
                         steps.append(self._start())
                 case bytes():
                     steps.append(part)
@@ -93,7 +97,7 @@ class OpenAITranscription:
             return
         if name == "response_format" and value not in FORMATS:
             raise self._bad(name, f"expected one of {', '.join(FORMATS)}, got `{value[:20]}`")
-        if name == "language" and self._started and value != self._fields["language"]:
+        if name == "language" and self._started and value != self._fields.get("language"):
             raise self._bad(name, "expected once")
         if name == "temperature" and value:
             try:
@@ -109,7 +113,11 @@ class OpenAITranscription:
         language = self._fields.get("language", "")
         if language and normalise_language(language) is None:
             raise self._bad("language", f"expected a language code such as `pt`, got `{language[:20]}`")
-        return StartSession(config=started(language=language, partial_results=False, word_timestamps=True))
+        return StartSession(config=started(language=language, partial_results=False, word_timestamps=self._times_words))
+
+    @property
+    def _times_words(self) -> bool:
+        return self.task == "transcribe"
 
     # The answer
 
@@ -199,6 +207,34 @@ class OpenAITranscription:
         return (("x-request-id", self._asked.request_id),)
 
 
+class OpenAITranslation(OpenAITranscription):
+    """One request whose text is to be in English. Words have no times: those of the text were never said."""
+
+    task: Task = "translate"
+    starts_with = frozenset({"model"})
+
+    def open(self) -> Sequence[StartSession]:
+        """The model must be able to."""
+        if not self._asked.translates:
+            message = "model: the one that is served does not translate; use /v1/audio/transcriptions"
+            raise self.refuse(400, message, "model_not_supported", param="model")
+        return super().open()
+
+    @property
+    def _streams(self) -> bool:
+        return False
+
+    def _verbose(self, text: str, audio_s: float) -> dict[str, object]:
+        told = super()._verbose(text, audio_s) | {"task": "translate", "language": LANGUAGES["en"]}
+        told.pop("words", None)
+        return told
+
+
+def translates(model: str) -> bool:
+    """Whether a model can, by its name: English ones have nothing to, and turbo has not learnt it (its model card)."""
+    return not model.endswith(".en") and not any(kind in model.lower() for kind in ("turbo", "distil"))
+
+
 def refused(
     request_id: str,
     status: int,
@@ -229,12 +265,6 @@ def models(name: str, request_id: str, wanted: str = "") -> Answer:
     if told is None:
         raise refused(request_id, 404, f"model: there is none called `{wanted[:80]}`", "model_not_found", param="model")
     return Answer("application/json", msgspec.json.encode(told), (("x-request-id", request_id),))
-
-
-def no_translation(request_id: str) -> Refused:
-    """The answer to `POST /v1/audio/translations`: what is said is written in its own language here."""
-    message = "model: the one that is served does not translate; use /v1/audio/transcriptions"
-    return refused(request_id, 400, message, "model_not_supported", param="model")
 
 
 def _segment(number: int, said: Placed) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from transcription.core.config import Task
 from transcription.core.dialects.dialect import Refused
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript, StartSession, Word
 
@@ -27,6 +28,8 @@ class Asked:
     """When it came, ISO 8601."""
     fetches: bool = False
     """Whether recordings are fetched from where the client says."""
+    translates: bool = False
+    """Whether the model can write in English what was said in another language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Recording(Protocol):
 
     samples: Samples | None
     """What it is made of where it is no container; known when the session starts."""
+    task: Task
 
     def open(self) -> Sequence[StartSession]:
         """Its headers came. The session may start as soon as all is known that it is to be started with."""

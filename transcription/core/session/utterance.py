@@ -264,6 +264,7 @@ class Utterance:
             start=start,
             end=end,
             language=self._config.language,
+            task=self._config.task,
             endpointed=self._config.vad.enabled,
             beam_size=beam_size,
             word_timestamps=words,
