@@ -57,6 +57,7 @@ examples:
   whisper-stt transcribe call.mp3
   whisper-stt transcribe --format srt --output film.srt film.mkv
   whisper-stt transcribe --format json --output transcripts/ calls/*.wav
+  whisper-stt transcribe --local call.mp3
   ffmpeg -v error -i rtsp://camera/audio -f wav - | whisper-stt transcribe --realtime -
 """,
     "mic": """\
@@ -120,6 +121,8 @@ def parser() -> argparse.ArgumentParser:
     transcribe.add_argument("files", nargs="+", metavar="FILE", help="any format FFmpeg reads; - is standard input")
     transcribe.add_argument("--output", "-o", help="a file, or a directory for a file each (default: standard output)")
     transcribe.add_argument("--realtime", action="store_true", help="as it was spoken, with live partials")
+    transcribe.add_argument("--local", action="store_true", help="without a service, by its engine (after `make run`)")
+    transcribe.add_argument("--model", metavar="NAME", help="with --local (default: $STT_WHISPER_MODEL)")
     mic = command("mic", "Transcribe what the microphone hears.", session, output)
     mic.add_argument("--device", help="a name or number of sounddevice's (default: the system's)")
     status = command("status", "Say how the service is.")

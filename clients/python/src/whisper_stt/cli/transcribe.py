@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 import whisper_stt
-from whisper_stt.cli import Exit
+from whisper_stt.cli import Exit, local
 from whisper_stt.cli.account import Account
 from whisper_stt.cli.screen import Screen
 from whisper_stt.cli.streams import complain, say
@@ -23,6 +23,7 @@ LAST_S, LAST_BLOCKS = 1.0, 20
 
 def transcribe(arguments: argparse.Namespace) -> int:
     """Transcribe each file; one that cannot be read does not keep the others from it, a service that is lost does."""
+    local.check(arguments)
     kind = format_of(arguments.format, arguments.output)
     codes: list[int] = []
     for name, target in zip(arguments.files, plan(arguments.files, arguments.output, kind), strict=True):
@@ -49,10 +50,15 @@ def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: a
             screen.hear(event)
             account.hear(event)
 
+        if arguments.local:
+            return account.see_through(
+                _heard(audio, account, local.transcribe, arguments, on_event=hear, on_progress=screen.done)
+            )
         return account.see_through(
-            _transcribe(
+            _heard(
                 audio,
                 account,
+                whisper_stt.transcribe,
                 on_event=hear,
                 on_progress=screen.done,
                 url=arguments.url,
@@ -66,14 +72,16 @@ def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: a
         )
 
 
-async def _transcribe(audio: Audio, account: Account, **options: Any) -> None:
+async def _heard(
+    audio: Audio, account: Account, by: Callable[..., Awaitable[Any]], *given: Any, **options: Any
+) -> None:
     task, over = asyncio.current_task(), asyncio.Event()
     assert task
     # What comes by a pipe ends with the first signal, and its last sentence is heard; the second does not wait for it.
     steps = [over.set, task.cancel] if account.name == "-" else [task.cancel]
     with account.interruption.handled(*steps):
         try:
-            await whisper_stt.transcribe(_until(over, audio), **options)
+            await by(_until(over, audio), *given, **options)
         finally:
             account.damage = audio.damage
 
