@@ -96,10 +96,25 @@ def test_a_session_that_a_process_holds_is_live(login: Callable[[str | None], Cl
     assert ">live<" in page
 
 
+def test_live_and_lost_are_two_states(login: Callable[[str | None], Client], valkey: redis.Redis) -> None:
+    """In the filter as in the list; a lost session offers no Cancel."""
+    held, lost = record(4, reason=""), record(5, reason="")
+    record(6)
+    valkey.set("stt:session:call-4", held.uid, ex=60)
+    valkey.zadd("stt:sessions", {"call-4": 2e9, "call-9": 2e9})
+    client = login(OPERATORS)
+    found = {state: client.get(f"{SESSIONS}?state={state}").context["cl"].queryset for state in ("live", "lost")}
+    offered = ["Cancel …" in client.get(f"{SESSIONS}{session.pk}/change/").content.decode() for session in (held, lost)]
+
+    assert [list(found[state]) for state in found] == [[held], [lost]]
+    assert offered == [True, False]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("state=error", {3}), ("state=live", {2}), ("had_errors=no", set()), ("language=pt", {1, 2, 3}),
+        ("state=error", {3}), ("state=live", set()), ("state=lost", {2}), ("had_errors=no", set()),
+        ("language=pt", {1, 2, 3}),
         ("q=call-1", {1}), (f"q={2:032x}", {2}), ("started_at__year=2026&started_at__month=3&started_at__day=4", {3}),
         ("q=nobody", set()),
     ],
@@ -290,13 +305,14 @@ def test_without_redis_pages_answer_and_nothing_is_erased_or_cancelled(
     session = record(7, reason="")
     client = login(OPERATORS)
     pages = [
-        client.get(url).status_code for url in (SESSIONS, f"{SESSIONS}{session.pk}/change/", f"{SESSIONS}workers/")
+        client.get(url).status_code
+        for url in (SESSIONS, f"{SESSIONS}?state=lost", f"{SESSIONS}{session.pk}/change/", f"{SESSIONS}workers/")
     ]
     said = [
         client.post(f"{SESSIONS}{session.pk}/{action}/", follow=True).content.decode() for action in ("cancel", "erase")
     ]
 
-    assert pages == [200, 200, 200]
+    assert pages == [200] * 4
     assert all("Redis cannot be reached, nothing was" in page for page in said)
     assert Session.objects.count() == 1
     assert LogEntry.objects.count() == 0

@@ -129,6 +129,7 @@ def test_a_lost_connection(single: Stack, visit: Callable[..., Page]) -> None:
     notice(page, "unreachable")
     single.again(single.webs[0])
     until(lambda: requests.get(f"{single.http_url}/health/ready", timeout=2).ok, "the web process")
+    until(lambda: not single.redis.keys("stt:session:*"), "the place of the session that was lost")
     again.click()
     expect(page.locator("#talk[data-phase=live]")).to_be_visible()
     expect(page.get_by_role("button", name="Talk")).to_be_visible()

@@ -31,6 +31,14 @@ def held(sessions: Iterable[Session]) -> set[int]:
     return {session.pk for session, owner in zip(asked, owners, strict=True) if owner == session.uid.encode()}
 
 
+def live_uids() -> set[str]:
+    """Of all sessions that web processes hold now; no more than the cluster has places. Raises `redis.RedisError`."""
+    client = probe_client()
+    names = cast("list[bytes]", client.zrange(keyspace.SESSIONS_KEY, 0, -1))
+    owners = client.mget([keyspace.lease_key(name.decode()) for name in names]) if names else []
+    return {owner.decode() for owner in cast("list[bytes | None]", owners) if owner}
+
+
 def cancel(session: Session) -> None:
     """Have a live session ended by the web process that holds it. Raises `redis.RedisError`."""
     message = CancelMessage(type=CANCEL_TYPE)

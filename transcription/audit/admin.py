@@ -1,10 +1,11 @@
 """The audit: lists of sessions and segments, read-only. One session's page, and the others, are in `pages.py`."""
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import redis
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db import connections
 from django.db.models import Q, QuerySet
@@ -42,18 +43,28 @@ class ReadOnly:
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Sessions that are live, or that ended for one reason."""
+    """Sessions that are live, that were lost with their web process, or that ended for one reason."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         """The reasons there are in the protocol, so that no query looks for those in the table."""
-        return [("live", "live"), *((reason, reason) for reason in EndReason)]
+        return [("live", "live"), ("lost", "lost"), *((reason, reason) for reason in EndReason)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """By `reason`, which is empty while live."""
-        return queryset.filter(reason="" if self.value() == "live" else self.value()) if self.value() else queryset
+        """By `reason`; of those without one Redis knows which are live. While it is away they all may be."""
+        if self.value() not in ("live", "lost"):
+            return queryset.filter(reason=self.value()) if self.value() else queryset
+        try:
+            live = actions.live_uids()
+        except redis.RedisError as error:
+            messages.warning(
+                request, f"Redis cannot be reached, what is live cannot be told from what is lost: {error}"
+            )
+            return queryset.filter(reason="")
+        unended = queryset.filter(reason="")
+        return unended.filter(uid__in=live) if self.value() == "live" else unended.exclude(uid__in=live)
 
 
 class ErrorsFilter(admin.SimpleListFilter):
@@ -74,6 +85,15 @@ class ErrorsFilter(admin.SimpleListFilter):
             case "no":
                 return queryset.filter(errors=0)
         return queryset
+
+
+class ValueFilter(admin.AllValuesFieldListFilter):
+    """By what is in a column; that nothing is in it is a choice too, and has a name."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Those of the values in the table."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "none"}
 
 
 class SessionList(ChangeList):
@@ -111,7 +131,7 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         "session_id", "state", "client", *BY_VALUE, "started_at", "duration", "audio_min", "total_segments", "errors",
         "worst_final",
     ]  # fmt: skip
-    list_filter = [StateFilter, ErrorsFilter, "started_at", *BY_VALUE]
+    list_filter = [StateFilter, ErrorsFilter, "started_at", *((name, ValueFilter) for name in BY_VALUE)]
     search_fields = ["session_id", "uid"]
     search_help_text = "The beginning of a session id, or a whole uid"
     date_hierarchy = "started_at"
@@ -119,6 +139,12 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER  # counting each choice of each filter is a scan each
     paginator = EstimatingPaginator
     actions = None
+
+    class Media:
+        """Columns in sight, cards on a telephone."""
+
+        css: ClassVar = {"all": ["transcription/lists.css"]}
+        js: ClassVar = ["transcription/lists.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """A list has no use for the long columns."""
@@ -220,6 +246,12 @@ class SegmentAdmin(ReadOnly, admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = EstimatingPaginator
     actions = None
+
+    class Media:
+        """Columns in sight, cards on a telephone."""
+
+        css: ClassVar = {"all": ["transcription/lists.css"]}
+        js: ClassVar = ["transcription/lists.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """The columns that are shown, and no text: rows may be long."""

@@ -58,12 +58,13 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
         segment.split = [segment.latency.get(stage) for stage in LATENCY_STAGES]
         if transcripts:
             segment.shaded = [(_shade(word["probability"]), _about(word), word["word"]) for word in segment.words]
+    state = session.reason or _live_state(session)
     context = {
         **admin.site.each_context(request),
         "opts": Session._meta,
         "title": f"Session {session.session_id}",
         "session": session,
-        "state": session.reason or _live_state(session),
+        "state": state,
         "facts": actions.facts(session, FACTS),
         "audio": svg.clock(session.total_audio_ms / 1000),
         "events": [(svg.clock(event["t_ms"] / 1000), event) for event in session.events],
@@ -75,7 +76,7 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
         "legend": [(svg.swatch(kind), meaning) for kind, meaning in svg.LEGEND],
         "exports": ["json", *(actions.TEXT_FORMATS if transcripts else ())],
         "formatted": actions.TEXT_FORMATS if transcripts and session.language == PORTUGUESE else (),
-        "may_cancel": not session.reason and may(request, "cancel_session"),
+        "may_cancel": not session.reason and state != "lost" and may(request, "cancel_session"),
         "may_erase": may(request, "erase_session"),
     }
     return TemplateResponse(request, "admin/transcription/session/detail.html", context)

@@ -1,6 +1,6 @@
 """API keys in the admin: made, shown once, revoked."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -22,6 +22,12 @@ class ApiKeyAdmin(admin.ModelAdmin):
     fields = EDITABLE
     search_fields = ["name", "prefix"]
     actions = ["revoke"]
+
+    class Media:
+        """Columns in sight, cards on a telephone."""
+
+        css: ClassVar = {"all": ["transcription/lists.css"]}
+        js: ClassVar = ["transcription/lists.js"]
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
         """What is asked for a new key; of one there is, its history too."""
