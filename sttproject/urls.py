@@ -19,6 +19,10 @@ urlpatterns = [
     path("v1/listen", views.websocket),
     path("v2/listen", views.websocket),
     path("v1/realtime", views.websocket),
+    path("v1/jambonz", views.websocket),
+    path("v1/twilio", views.websocket),
+    path("v1/asterisk", views.websocket),
+    path("v1/calls/<path:call>", views.websocket),
     path("ws/admin/live", views.websocket),
     path("admin/", admin.site.urls),
 ]

@@ -14,6 +14,7 @@ sessions_total = Counter("stt_sessions_total", "Sessions ended, by reason", ["re
 dialect_connections_total = Counter(
     "stt_dialect_connections_total", "Connections in another service's protocol, by dialect", ["dialect"]
 )
+call_listeners = Gauge("stt_call_listeners", "Connections of this process that listen to a call")
 handshakes_total = Counter("stt_handshakes_total", "WebSocket handshakes, by outcome", ["outcome"])
 admissions_total = Counter("stt_admissions_total", "Answers to start_session", ["outcome"])
 errors_total = Counter("stt_errors_total", "Error messages sent, by code", ["code"])

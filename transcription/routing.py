@@ -6,14 +6,19 @@ from channels.auth import AuthMiddlewareStack
 from django.urls import re_path
 
 from transcription.audit.live import LiveConsumer
+from transcription.core.dialects import twilio
+from transcription.core.dialects.asterisk import AsteriskChannel
 from transcription.core.dialects.deepgram import DeepgramLive
 from transcription.core.dialects.deepgram_files import DeepgramRecording
 from transcription.core.dialects.flux import DeepgramFlux
+from transcription.core.dialects.jambonz import JambonzRecognizer
 from transcription.core.dialects.openai_rest import OpenAITranscription, OpenAITranslation
 from transcription.core.dialects.realtime import OpenAIRealtime
 from transcription.ingress.answers import Answers, models
 from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
+from transcription.ingress.calls import listen
 from transcription.ingress.consumers import TranscriptionConsumer
+from transcription.ingress.keys_within import KeysWithin
 from transcription.ingress.translating import Translated
 from transcription.ingress.uploads import MakeRecording, Uploads
 
@@ -22,7 +27,10 @@ DIALECTS = [
     (r"^v1/listen/?$", "deepgram", DeepgramLive),
     (r"^v2/listen/?$", "deepgram_flux", DeepgramFlux),
     (r"^v1/realtime/?$", "openai_realtime", OpenAIRealtime),
+    (r"^v1/jambonz/?$", "jambonz", JambonzRecognizer),
+    (r"^v1/asterisk/?$", "asterisk", AsteriskChannel),
 ]
+TWILIO = Gate(Translated(CONSUMER, "twilio", twilio.TwilioMedia))
 RECORDINGS: list[tuple[str, str, MakeRecording]] = [
     (r"/v1/audio/transcriptions/?$", "openai_files", OpenAITranscription),
     (r"/v1/audio/translations/?$", "openai_files", OpenAITranslation),
@@ -50,6 +58,8 @@ websocket_urlpatterns = [
         re_path(path, Gate(Translated(CONSUMER, name, dialect)))  # type: ignore[arg-type]
         for path, name, dialect in DIALECTS
     ),
+    re_path(r"^v1/twilio/?$", KeysWithin(TWILIO, twilio.take_key, "the stream's parameter api_key")),  # type: ignore[arg-type]
+    re_path(r"^v1/calls/(?P<call>[!-~]{1,80})$", Gate(listen)),  # type: ignore[arg-type]
     re_path(r"^ws/admin/live$", AuthMiddlewareStack(LiveConsumer.as_asgi())),
     re_path(r"", unknown_path),  # type: ignore[arg-type]
 ]

@@ -128,7 +128,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 @any_host
-def websocket(request: HttpRequest) -> JsonResponse:
+def websocket(request: HttpRequest, **path: str) -> JsonResponse:
     """A socket's path, asked for without asking for a socket (RFC 9110, 15.5.22)."""
     headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
     return JsonResponse({"error": "Expected a WebSocket handshake"}, status=426, headers=headers)

@@ -16,7 +16,8 @@ from harness.processes import free_port
 from transcription.audit import actions, retention
 from transcription.core.contract import keyspace
 from transcription.core.contract.messages import CANCEL_TYPE
-from transcription.models import Segment, Session
+from transcription.keys import access
+from transcription.models import ApiKey, Segment, Session
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)
@@ -106,6 +107,21 @@ def test_what_redis_holds_of_a_session_goes_and_nothing_else(valkey: redis.Redis
 
     assert valkey.exists(*gone) == 0
     assert valkey.exists(*kept) == 2
+
+
+def test_what_the_listeners_of_its_call_were_told_goes_with_it(valkey: redis.Redis) -> None:
+    """Under the session's API key; what others under the same name were told stays."""
+    key = ApiKey(name="switch")
+    access.issue(key)
+    session = record("CA1/MZ1")
+    Session.objects.filter(pk=session.pk).update(api_key=key)
+    session.refresh_from_db()
+    mine, other = keyspace.call_key(str(key.pk), "CA1"), keyspace.call_key("", "CA1")
+    for name in (mine, other):
+        valkey.xadd(name, {"text": "x"})
+    retention.forget(session)
+
+    assert [valkey.exists(name) for name in (mine, other)] == [0, 1]
 
 
 async def test_a_cancelled_session_is_told_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

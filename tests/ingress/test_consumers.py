@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import redis.asyncio
 from channels.layers import InMemoryChannelLayer
 from channels.testing import WebsocketCommunicator
 
 from tests.core.session.fakes import FAST, ScriptedVad, transcript
 from transcription import metrics
 from transcription.audit.records import Record
+from transcription.cluster.calls import Board
 from transcription.cluster.memory import MemoryCluster
 from transcription.cluster.recovery import JobStates
 from transcription.core.capacity.admission import Refusal, key_withdrawn
@@ -129,6 +131,7 @@ class Place:
             outbox=self.cluster,
             recorder=self.records,
             recovery=self.cluster,
+            board=Board(redis.asyncio.Redis()),
         )
 
     @asynccontextmanager

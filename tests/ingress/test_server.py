@@ -191,6 +191,18 @@ async def test_a_connection_is_closed_with_any_code(serving: Serving, applicatio
     assert [frame.opcode.name for frame in heard] == ["CLOSE"]
 
 
+@pytest.mark.parametrize("reason", ["No such call", "a" * 122 + "é"])
+async def test_a_close_says_why(serving: Serving, application: Application, reason: str) -> None:
+    """As far as a close has room for it."""
+    client = await Socket(serving).opened()
+    await application.send({"type": "websocket.close", "code": 1008, "reason": reason})
+    await turns()
+    client.heard()
+
+    assert client.close_code == 1008
+    assert client.close_reason == reason[:122].removesuffix("é")
+
+
 async def test_a_client_that_is_gone_is_told_of_and_sent_nothing(serving: Serving, application: Application) -> None:
     client = await Socket(serving).opened()
     client.say(b"last words")

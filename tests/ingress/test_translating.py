@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import av
@@ -16,9 +17,11 @@ from harness.audio import SAMPLE_RATE, speech
 from tests.ingress.test_decoding import wav
 from transcription import metrics
 from transcription.core import protocol
-from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, Unpack
+from transcription.core.dialects.dialect import Hangup, Notice, Refused, Reply, Step, Unpack
 from transcription.core.protocol import EndSession, Error, ErrorCode, Flush, ServerMessage, SessionStarted, StartSession
+from transcription.ingress import runtime
 from transcription.ingress.translating import Conversation, Translated
+from transcription.keys.access import Key
 
 REJECTING: dict[str, Any] = {"extensions": {"websocket.http.response": {}}}
 CONNECT, GONE = {"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1006}
@@ -60,9 +63,11 @@ class Between:
     def __init__(self, dialect: Scripted, scope: dict[str, Any] = REJECTING) -> None:
         self.from_client: deque[dict[str, Any]] = deque()
         self.to_client: list[dict[str, Any]] = []
-        self._talk = Conversation(dialect, scope, self._receive, self._keep)
+        self.talk = Conversation(dialect, scope, self._receive, self._keep)
 
     async def _receive(self) -> dict[str, Any]:
+        if not self.from_client:
+            await asyncio.Event().wait()
         return self.from_client.popleft()
 
     async def _keep(self, message: dict[str, Any]) -> None:
@@ -71,20 +76,20 @@ class Between:
     async def opened(self) -> "Between":
         """As the consumer does: it hears of the handshake and accepts."""
         self.from_client.append(CONNECT)
-        assert await self._talk.receive() == CONNECT
-        await self._talk.send({"type": "websocket.accept"})
+        assert await self.talk.receive() == CONNECT
+        await self.talk.send({"type": "websocket.accept"})
         return self
 
     async def client_says(self, *messages: dict[str, Any]) -> dict[str, Any]:
         """What the session hears next of it."""
         self.from_client.extend(messages)
-        return await self._talk.receive()
+        return await self.talk.receive()
 
     async def session_says(self, message: ServerMessage) -> None:
-        await self._talk.send({"type": "websocket.send", "text": protocol.encode(message)})
+        await self.talk.send({"type": "websocket.send", "text": protocol.encode(message)})
 
     async def session_closes(self, **code: int) -> None:
-        await self._talk.send({"type": "websocket.close"} | code)
+        await self.talk.send({"type": "websocket.close"} | code)
 
     @property
     def kinds(self) -> list[str]:
@@ -403,3 +408,96 @@ async def test_each_connection_has_a_dialect_of_its_own_made_of_its_query() -> N
     assert [query for query, _ in made] == ["a=1", "a=%C3%A9"]
     assert made[0][1] != made[1][1]
     assert counted.get() == before + 2
+
+
+class Kept:
+    """A board that keeps what is put on it."""
+
+    def __init__(self) -> None:
+        self.put_on: list[tuple[str, Notice]] = []
+
+    def put(self, key_id: str, notice: Notice) -> None:
+        self.put_on.append((key_id, notice))
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> Kept:
+    board = Kept()
+    monkeypatch.setattr(runtime, "current", lambda: SimpleNamespace(board=board))
+    return board
+
+
+NOTICE = Notice("CA1", "CA1/MZ1", "{}")
+
+
+@pytest.mark.parametrize(("principal", "key_id"), [(None, ""), (Key("7", "ana", None, None), "7")])
+async def test_a_notice_is_for_listeners_under_the_same_key(board: Kept, principal: Key | None, key_id: str) -> None:
+    """The client hears nothing of it."""
+    between = await Between(Scripted(NOTICE), REJECTING | {"principal": principal}).opened()
+
+    assert board.put_on == [(key_id, NOTICE)]
+    assert between.kinds == ["accept"]
+
+
+async def test_what_a_client_said_that_is_gone_is_still_told_to_listeners(board: Kept) -> None:
+    """The session ends, and hears that nobody is there once it has said everything; the client hears nothing."""
+    dialect = Scripted(NOTICE, START)
+    between = await Between(dialect).opened()
+    await between.session_says(STARTED)
+    await between.client_says()
+    heard = await between.client_says(GONE)
+    waits = asyncio.create_task(between.talk.receive())
+    dialect.answers.append([NOTICE, Reply("too late")])
+    await between.session_says(FULL)
+    await asyncio.sleep(0)
+    assert not waits.done()
+    await between.session_closes(code=1000)
+
+    assert json.loads(heard["text"]) == {"type": "end_session"}
+    assert await waits == GONE
+    assert board.put_on == [("", NOTICE), ("", NOTICE)]
+    assert between.kinds == ["accept"]
+
+
+async def test_one_that_goes_while_its_session_is_asked_for_is_heard_to_the_end(board: Kept) -> None:
+    """Of a session that is not admitted that is the refusal."""
+    dialect = Scripted(Reply("hello"))
+    between = await Between(dialect).opened()
+    dialect.answers.append([NOTICE, START])
+    heard = [await between.client_says(text("start"), GONE), await between.client_says()]
+    waits = asyncio.create_task(between.talk.receive())
+    await asyncio.sleep(0)
+    assert not waits.done()
+    await between.session_says(FULL)
+
+    assert [json.loads(message["text"])["type"] for message in heard] == ["start_session", "end_session"]
+    assert await waits == GONE
+
+
+async def test_meanwhile_the_server_may_stop(board: Kept) -> None:
+    """The session hears of it."""
+    between = await Between(Scripted(NOTICE, START)).opened()
+    await between.session_says(STARTED)
+    await between.client_says()
+    await between.client_says(GONE)
+
+    assert await between.client_says({"type": "server.stop"}) == {"type": "server.stop"}
+
+
+@pytest.mark.parametrize("opening", [[NOTICE], [Reply("hello"), START]])
+async def test_one_that_has_no_session_or_no_listeners_is_just_gone(board: Kept, opening: list[Step]) -> None:
+    between = await Between(Scripted(*opening)).opened()
+    if START in opening:
+        await between.session_says(STARTED)
+        await between.client_says()
+
+    assert await between.client_says(GONE) == GONE
+
+
+async def test_a_hangup_says_why() -> None:
+    dialect = Scripted(Reply("hello"))
+    between = await Between(dialect).opened()
+    dialect.answers.append([Hangup(1008, "No start")])
+    await between.session_says(FULL)
+
+    assert between.to_client[-1] == {"type": "websocket.close", "code": 1008, "reason": "No start"}

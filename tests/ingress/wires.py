@@ -123,6 +123,12 @@ class Socket:
         frame = self._client.close_rcvd
         return frame.code if frame else None
 
+    @property
+    def close_reason(self) -> str:
+        """What the server's close says."""
+        frame = self._client.close_rcvd
+        return frame.reason if frame else ""
+
     def leave(self) -> None:
         """Be gone without a word."""
         self.wire.protocol.connectionLost(Failure(ConnectionDone()))

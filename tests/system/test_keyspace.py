@@ -1,7 +1,7 @@
 """What is really written to Redis, against what the code says is written: each key that Valkey tells of.
 
-Two sessions under an API key: one that ends, one whose web process and worker are killed in the middle of it. And a
-worker whose model cannot decode.
+A call and two sessions under an API key: one that ends, one whose web process and worker are killed in the middle of
+it. And a worker whose model cannot decode.
 """
 
 import asyncio
@@ -76,7 +76,10 @@ def give_up(stack: Stack) -> None:
 
 
 async def talk(stack: Stack, api_key: str) -> None:
-    """The two sessions."""
+    """The call and the two sessions."""
+    async with Talker(stack.ws_url.replace("/ws/stt", "/v1/asterisk"), api_key) as talker:
+        await talker.ws.send("MEDIA_START channel:WebSocket/stt/0x1 format:slin16")
+    await asyncio.to_thread(until, lambda: stack.redis.keys("stt:call:*"), "the call's notices")
     async with Talker(stack.ws_url, api_key) as talker:
         await talker.start(session_id="over", resume=True)
         await talker.stream(speech("s13_pm_alex") + silence(1.0))

@@ -31,13 +31,16 @@ def delete(chosen: QuerySet[Session]) -> int:
 
 
 def forget(session: Session) -> None:
-    """Delete what Redis holds of a session that is over: audio, copies of results; it would lapse within minutes.
+    """Delete what Redis holds of a session that is over: audio, copies of results, what its call's listeners were told.
+
+    It would lapse within minutes, of a call without an end within the hour.
 
     Of a final that a worker is just decoding a copy may come still, and lapse. Raises `redis.RedisError`.
     """
     client = probe_client()
     index = [entry.decode() for entry in client.smembers(keyspace.index_key(session.uid)) if isinstance(entry, bytes)]
-    client.delete(*keyspace.session_keys(session.uid, session.session_id, index))
+    call = keyspace.call_key(str(session.api_key_id or ""), keyspace.call_of(session.session_id))
+    client.delete(*keyspace.session_keys(session.uid, session.session_id, index), call)
 
 
 def _batches(chosen: QuerySet[Session]) -> Iterator[list[int]]:

@@ -11,13 +11,16 @@ OWN = (
     "/v1/models",
     "/v2/listen",
     "/v1/realtime",
+    "/v1/jambonz",
+    "/v1/twilio",
+    "/v1/asterisk",
     "/health/live",
     "/health/startup",
     "/health/ready",
     "/health/status",
     "/metrics",
 )
-TREES = ("/admin/", "/static/")
+TREES = ("/admin/", "/static/", "/v1/calls/")
 """Paths that have more below them."""
 PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,8}")
 LONGEST = 128

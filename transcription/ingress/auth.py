@@ -5,6 +5,7 @@ cannot be read), or puts `scope["principal"]`: the `Key`, or `None` where none i
 it.
 """
 
+import base64
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -34,14 +35,16 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SUBPROTOCOL = "whisper-stt"
 """What a browser asks for beside its key, and is answered."""
-ANSWERED = (SUBPROTOCOL, "token", "bearer", "realtime")
-"""What is answered of the subprotocols asked for: those of other services' browser clients too."""
+ANSWERED = (SUBPROTOCOL, "token", "bearer", "realtime", "media")
+"""What is answered of the subprotocols asked for: those of other services' browser clients too, and Asterisk's."""
 KEY_PREFIXES = ("bearer.", "openai-insecure-api-key.")
 """A subprotocol that begins so carries a key: browsers cannot set headers."""
 PAIRED_SUBPROTOCOLS = ("token", "bearer")
 """The one after these is the key, as Deepgram's clients have it."""
 SCHEMES = ("bearer", "token")
 """Of the Authorization header; the second is Deepgram's."""
+PASSWORD_SCHEME = "basic"  # noqa: S105 - a name
+"""Where the key is the password, whatever the user: Asterisk has nothing else."""
 PORTS = {"http": 80, "https": 443}
 
 
@@ -160,6 +163,8 @@ def presented(scope: Scope, *, query: bool) -> str:
     scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").decode("latin1").partition(" ")
     if scheme.lower() in SCHEMES and token.strip():
         return token.strip()
+    if scheme.lower() == PASSWORD_SCHEME and (password := _password(token.strip())):
+        return password
     for before, subprotocol in pairwise(["", *scope["subprotocols"]]):
         if before in PAIRED_SUBPROTOCOLS:
             return subprotocol
@@ -167,6 +172,14 @@ def presented(scope: Scope, *, query: bool) -> str:
             if subprotocol.startswith(prefix):
                 return subprotocol.removeprefix(prefix)
     return dict(parse_qsl(scope["query_string"].decode("latin1"))).get("token", "") if query else ""
+
+
+def _password(credentials: str) -> str:
+    """Of `user:password` in base64 (RFC 7617); empty where it is not that."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def cleaned(scope: Scope) -> Scope:

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 
 from transcription.audit.records import Record, Recorder
 from transcription.cluster import dispatch
+from transcription.cluster.calls import Board
 from transcription.cluster.capacity import Capacity
 from transcription.cluster.outbox import Outbox, Outgoing, Sender
 from transcription.cluster.recovery import JobStates, Recovery
@@ -74,6 +75,7 @@ class Runtime:
     outbox: Post
     recorder: Records
     recovery: Checks
+    board: Board
 
 
 @cache
@@ -99,4 +101,5 @@ def current() -> Runtime:
         outbox=Outbox(client, dispatch.publish),
         recorder=recorder,
         recovery=Recovery(client),
+        board=Board(client),
     )

@@ -48,6 +48,8 @@ PING_TIMEOUT_S = 15
 """Less than Daphne's ping interval: it forgets the timer of a ping when it sends the next."""
 CLOSE_TIMEOUT_S = 2
 """How long a client has to answer a close."""
+MOST_REASON = 123
+"""Bytes of a close's reason (RFC 6455, 5.5)."""
 CLOSE_WITHIN_S = 3.0
 """How long sessions have, at the end of a drain, to tell their clients that they are over."""
 POLL_S = 0.05
@@ -179,6 +181,8 @@ class Connection(WebSocketProtocol):
                 self._denial = message
             case ".body":
                 self._deny(HTTPStatus(self._denial["status"]), message.get("body", b""))
+            case "websocket.close" if self.state == self.STATE_OPEN and (reason := message.get("reason")):
+                self.sendCloseFrame(message.get("code") or 1000, _shortened(reason))
             case _:
                 super().handle_reply(message)
 
@@ -270,6 +274,11 @@ class Server(daphne.server.Server):
             await _until(lambda: not any(_running(self.connections.get(one)) for one in connections), CLOSE_WITHIN_S)
         finally:
             self.stop()
+
+
+def _shortened(reason: str) -> bytes:
+    """As much of a close's reason as fits, in whole characters."""
+    return reason.encode()[:MOST_REASON].decode(errors="ignore").encode()
 
 
 def _http_channel(build: Callable[[Any], Any], address: Any) -> Any:

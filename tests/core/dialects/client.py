@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.core.session.fakes import FAST, HUM, Talk, with_vad
 from transcription.core.capacity.admission import Admitted
 from transcription.core.contract.jobs import Failure, Job, Kind
-from transcription.core.dialects.dialect import Dialect, Reply, Step
+from transcription.core.dialects.dialect import Dialect, Notice, Reply, Step
+from transcription.core.protocol import EndSession
 
 HASTY = replace(with_vad(FAST, speculate_ms=64, min_silence_ms=160), max_utterance_s=3.0)
 SCRIPTS = st.lists(
@@ -65,6 +66,8 @@ class Client:
                 case "finalize":
                     self.finalized += 1
                     self._take(self._dialect.hear(self._finalize))
+                case "hang up":
+                    self._take([EndSession()])
         self._take(self._dialect.hear(self._close))
         while jobs := self._waiting():
             self._answer(jobs[0], "fim")
@@ -86,7 +89,7 @@ class Client:
     def _take(self, steps: Iterable[Step]) -> None:
         for step in steps:
             match step:
-                case Reply(text=text):
+                case Reply(text=text) | Notice(text=text):
                     self.told.append(json.loads(text))
                 case bytes():
                     self._talk.take(self._talk.session.receive_audio(step, self._talk.now))

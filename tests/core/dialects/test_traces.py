@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.core.dialects.client import SCRIPTS, Client
+from transcription.core.dialects.asterisk import AsteriskChannel
 from transcription.core.dialects.deepgram import DeepgramLive
 from transcription.core.dialects.flux import DeepgramFlux
+from transcription.core.dialects.jambonz import JambonzRecognizer
 from transcription.core.dialects.realtime import OpenAIRealtime
+from transcription.core.dialects.twilio import TwilioMedia
 
 LISTEN = "encoding=linear16&interim_results=true&vad_events=true&utterance_end_ms=1000"
 EAGER = "eager_eot_threshold=0.4"
@@ -132,3 +136,77 @@ def test_realtime(detection: str, script: list[tuple[str, Any]]) -> None:
         assert sorted(over) == sorted(committed)
     ids = [event["event_id"] for event in client.told]
     assert len(set(ids)) == len(ids)
+
+
+@given(script=SCRIPTS)
+def test_jambonz(script: list[tuple[str, Any]]) -> None:
+    """It is told what its switch takes and nothing else: transcripts that are not empty, and errors."""
+    client = Client(JambonzRecognizer("", "id"), "{}", '{"type": "stop"}')
+    client.hear('{"type": "start", "encoding": "LINEAR16", "sampleRateHz": 16000, "interimResults": true}')
+    client.play(script)
+
+    for message in client.told:
+        match message:
+            case {"type": "transcription", "alternatives": [{"transcript": transcript}], "is_final": bool()}:
+                assert transcript in ("oi", "bom dia", "bom dia a todos", "fim")
+            case {"type": "error", "error": str()}:
+                pass
+            case _:
+                pytest.fail(f"jambonz would throw this away: {message}")
+
+
+def _well_told(client: Client, session_id: str) -> list[dict[str, Any]]:
+    """What the listeners of a call were told, once it has been seen to be whole."""
+    types = [message["type"] for message in client.told]
+    assert types[:2] == ["stream_started", "session_started"]
+    assert types[-2:] == ["session_ended", "stream_ended"]
+    assert len({*types[:2], *types[-2:]}) == 4
+    assert all(types.count(kind) == 1 for kind in (*types[:2], *types[-2:]))
+    assert {message["session_id"] for message in client.told} == {session_id}
+    opened = [message["segment_id"] for message in client.told if message.get("state") == "speech_start"]
+    answered = [
+        message["segment_id"]
+        for message in client.told
+        if message["type"] == "final_transcript" or (message["type"] == "error" and message.get("segment_id"))
+    ]
+    assert {*opened} <= {*answered}, "those that were cut for their length have no start of their own"
+    assert len(answered) == len({*answered})
+    return client.told
+
+
+@given(script=SCRIPTS)
+def test_asterisk(script: list[tuple[str, Any]]) -> None:
+    """Listeners hear the session from its start to its end, each utterance once."""
+    client = Client(AsteriskChannel("", "id"), "MEDIA_XON", "QUEUE_DRAINED")
+    client.hear("MEDIA_START connection_id:stt channel:WebSocket/stt/0x1 channel_id:1.2 format:slin16")
+    client.play([*script, ("hang up", None)])
+    _well_told(client, "1.2/id")
+
+
+class Chunks:
+    """Twilio's messages of a window each, some of which are lost on their way."""
+
+    def __init__(self, lost: set[int]) -> None:
+        self.number = self.last = 0
+        self._lost = lost
+
+    def __call__(self, pcm: bytes) -> str:
+        self.number += 1
+        if self.number in self._lost:
+            return '{"event": "lost"}'
+        self.last = self.number
+        told = {"track": "inbound", "chunk": str(self.number), "timestamp": str(32 * (self.number - 1))}
+        return json.dumps({"event": "media", "media": told | {"payload": b64encode(b"\x20" * 256).decode()}})
+
+
+@given(script=SCRIPTS, lost=st.sets(st.integers(2, 120), max_size=40))
+def test_twilio(script: list[tuple[str, Any]], lost: set[int]) -> None:
+    """So they do, and whatever is lost the audio is as long as the time that it took."""
+    chunks = Chunks(lost)
+    client = Client(TwilioMedia("", "id"), '{"event": "connected"}', '{"event": "stop"}', encode=chunks)
+    client.hear('{"event": "start", "start": {"callSid": "CA1", "streamSid": "MZ1", "tracks": ["inbound"]}}')
+    client.play(script)
+    told = _well_told(client, "CA1/MZ1")
+
+    assert told[-2]["total_audio_ms"] == 32 * chunks.last
+    assert all(message["t_ms"] <= 32 * chunks.last for message in told if message["type"] == "vad_event")

@@ -39,13 +39,15 @@ class ScriptedVad:
 
 
 class Halver:
-    """A 32 kHz 'resampler': every other sample; holds nothing back."""
+    """A 32 kHz 'resampler': every other sample; of 8 kHz every sample twice; holds nothing back."""
 
     def __init__(self, rate: int) -> None:
-        assert rate == 32_000
+        assert rate in (8_000, 32_000)
+        self._doubles = rate == 8_000
 
     def __call__(self, pcm: bytes) -> bytes:
-        return np.frombuffer(pcm, dtype="<i2")[::2].tobytes()
+        samples = np.frombuffer(pcm, dtype="<i2")
+        return (samples.repeat(2) if self._doubles else samples[::2]).tobytes()
 
     def drain(self) -> bytes:
         return b""

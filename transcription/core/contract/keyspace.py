@@ -28,6 +28,8 @@ GAVE_UP_TTL_S = 3600
 """How long it is told that workers gave up."""
 MAX_BAR_S = 3600
 """How long an operator may bar an API key or a session id at most: for longer, keys are revoked."""
+CALL_TTL_S, CALL_OVER_TTL_S = 3600, 300
+"""How long what a call's listeners are told is kept: after the last of it; and once a stream of the call is over."""
 MINUTES_TTL_S = 2 * 24 * 3600
 """How long a key's minutes of a day are kept."""
 
@@ -76,6 +78,19 @@ def barred_key_key(key_id: str) -> str:
 def barred_session_key(session_id: str) -> str:
     """While it is there no session of that name starts."""
     return f"stt:barred:session:{session_id}"
+
+
+# Calls: cluster/calls.py
+
+
+def call_key(key_id: str, call: str) -> str:
+    """Stream of what a call's listeners under an API key (its id, or empty) are told."""
+    return f"stt:call:{key_id}:{call}"
+
+
+def call_of(session_id: str) -> str:
+    """The call that a stream's session is of; another session's id may give the name of none."""
+    return session_id.rpartition("/")[0]
 
 
 # Segments and their jobs: core/contract/jobs.py
@@ -191,6 +206,7 @@ FAMILIES = (
     Family(SHEDDING_KEY, STEP_TTL_S, "web: whoever moves or confirms the step", "nobody"),
     Family(barred_key_key("*"), MAX_BAR_S, "web: an operator's cancel", "nobody"),
     Family(barred_session_key("*"), MAX_BAR_S, "web: an operator's cancel", "nobody"),
+    Family(call_key("*", "*"), CALL_TTL_S, "web: notices of a call", "erasure"),
     Family(minutes_key("*", "*"), MINUTES_TTL_S, "web: while the API key has sessions", "nobody"),
     Family(audio_key("*", "*"), AUDIO_TTL_S, "web: outbox", "web: outbox, with the answer; erasure"),
     Family(overtaken_key("*", "*"), AUDIO_TTL_S, "web: outbox", "erasure"),

@@ -21,9 +21,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """Close the client's connection: it has been told why."""
+    """Close the client's connection: it has been told why, or is told by the close."""
 
     code: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,25 @@ class Unpack:
     """What is told of audio that cannot be decoded, from a sentence that says so."""
 
 
-Step = ClientMessage | bytes | Reply | Hangup | Unpack
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message for those who listen to a call (`transcription/ingress/calls.py`).
+
+    A client whose messages are noticed is one that takes none: its session is heard to the end once it has gone.
+    """
+
+    call: str
+    session_id: str
+    text: str
+    passing: bool = False
+    """Whether the next notice of the session takes its place."""
+    last: bool = False
+    """Whether there is none after it."""
+
+
+Step = ClientMessage | bytes | Reply | Hangup | Unpack | Notice
 """What comes of a frame: messages and audio (in the encoding that the session was started with) for the session, frames
-for the client."""
+for the client, messages for those who listen to the call."""
 
 
 @dataclass(frozen=True, slots=True)
