@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import soxr
+from deepgram.environment import DeepgramClientEnvironment
 from livekit import rtc
 from livekit.agents import APIConnectOptions
 from livekit.agents.stt import STT, SpeechEvent, SpeechEventType
@@ -27,6 +28,12 @@ def words(text: str) -> str:
 def at_rate(rate: int, pcm: bytes = PCM) -> bytes:
     """The PCM at another rate."""
     return bytes(soxr.resample(np.frombuffer(pcm, "<i2"), SAMPLE_RATE, rate).astype("<i2").tobytes())
+
+
+def environment(address: str) -> DeepgramClientEnvironment:
+    """Deepgram's SDK is pointed at a host and port by this."""
+    http, ws = f"http://{address}", f"ws://{address}"
+    return DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http)
 
 
 async def paced(pcm: bytes, send: Callable[[bytes], Awaitable[object]], rate: int = SAMPLE_RATE) -> None:

@@ -7,10 +7,9 @@ import aiohttp
 import pytest
 from deepgram import AsyncDeepgramClient
 from deepgram.core.events import EventType
-from deepgram.environment import DeepgramClientEnvironment
 from livekit.agents.stt import SpeechEventType
 from livekit.plugins import deepgram
-from real_clients import PCM, SAID, heard_by_livekit, paced, text, words
+from real_clients import PCM, SAID, environment, heard_by_livekit, paced, text, words
 
 from harness.stack import Stack
 
@@ -20,10 +19,8 @@ pytestmark = [
 ]
 
 
-def environment(stack: Stack) -> DeepgramClientEnvironment:
-    address = stack.ws_url.removesuffix("/ws/stt")
-    http = address.replace("ws://", "http://")
-    return DeepgramClientEnvironment(base=http, production=address, agent=address, agent_rest=http)
+def address(stack: Stack) -> str:
+    return stack.http_url.removeprefix("http://")
 
 
 async def test_livekit_s_plugin(keyed: tuple[Stack, str], http: aiohttp.ClientSession) -> None:
@@ -61,7 +58,7 @@ async def test_livekit_s_plugin_for_flux(keyed: tuple[Stack, str], http: aiohttp
 
 async def test_the_sdk_live(keyed: tuple[Stack, str]) -> None:
     stack, key = keyed
-    client = AsyncDeepgramClient(api_key=key, environment=environment(stack))
+    client = AsyncDeepgramClient(api_key=key, environment=environment(address(stack)))
     told: list[Any] = []
     async with (
         asyncio.timeout(60),
@@ -97,7 +94,7 @@ async def test_the_sdk_live(keyed: tuple[Stack, str]) -> None:
 
 async def test_the_sdk_s_flux(keyed: tuple[Stack, str]) -> None:
     stack, key = keyed
-    client = AsyncDeepgramClient(api_key=key, environment=environment(stack))
+    client = AsyncDeepgramClient(api_key=key, environment=environment(address(stack)))
     told: list[Any] = []
     async with (
         asyncio.timeout(60),

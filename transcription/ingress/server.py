@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 DENIAL = "websocket.http.response"
 """ASGI's extension for refusing a handshake with more than 403."""
 
+MAX_REASON = 123
+"""Bytes of a close frame's reason (RFC 6455, 5.5)."""
+
 STEPS_A_TURN = 64
 """Half frames taken from what was read before other connections have their turn: 64 kB can be 10,000 frames."""
 PIECES = 1_024
@@ -173,12 +176,14 @@ class Connection(WebSocketProtocol):
         self.sendCloseFrame(CloseCode.TRY_AGAIN_LATER, b"slow reader")
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """What the application sends, with the answers of `DENIAL`."""
+        """What the application sends, with the answers of `DENIAL`, and the reason of a close, which Daphne drops."""
         match message["type"].removeprefix(DENIAL):
             case ".start":
                 self._denial = message
             case ".body":
                 self._deny(HTTPStatus(self._denial["status"]), message.get("body", b""))
+            case "websocket.close" if self.state != self.STATE_CONNECTING:
+                self.serverClose(message.get("code"), message.get("reason") or "")
             case _:
                 super().handle_reply(message)
 
@@ -198,9 +203,10 @@ class Connection(WebSocketProtocol):
         if self.state == self.STATE_OPEN:
             super().serverSend(content, binary)
 
-    def serverClose(self, code: int | None = None) -> None:
+    def serverClose(self, code: int | None = None, reason: str = "") -> None:
         """Close with any code of RFC 6455: `sendClose` takes 1000 and those of applications only."""
-        self.sendCloseFrame(1000 if code is None else code)
+        told = reason.encode()[:MAX_REASON].decode(errors="ignore")
+        self.sendCloseFrame(1000 if code is None else code, told.encode() or None)
 
 
 class AccessLog(AccessLogGenerator):

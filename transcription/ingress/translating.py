@@ -93,10 +93,10 @@ class Conversation:
         headers = [(name.encode(), value.encode("latin1", "replace")) for name, value in refused.headers]
         await refuse(self._scope, self._send, refused.status, refused.body, headers)
 
-    async def _hang_up(self, code: int) -> None:
+    async def _hang_up(self, code: int, reason: str = "") -> None:
         if not self._gone:
             self._gone = True
-            await self._send({"type": "websocket.close", "code": code})
+            await self._send({"type": "websocket.close", "code": code} | ({"reason": reason} if reason else {}))
 
     async def _take(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -104,8 +104,8 @@ class Conversation:
                 case Reply(text=text):
                     if not self._gone:
                         await self._send({"type": "websocket.send", "text": text})
-                case Hangup(code=code):
-                    await self._hang_up(code)
+                case Hangup(code=code, reason=reason):
+                    await self._hang_up(code, reason)
                 case bytes():
                     self._for_session.append({"type": "websocket.receive", "bytes": step})
                 case _:

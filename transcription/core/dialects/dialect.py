@@ -21,9 +21,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """Close the client's connection: it has been told why."""
+    """Close the client's connection."""
 
     code: int
+    reason: str = ""
+    """What the close frame says, where nothing else has said why."""
 
 
 Step = ClientMessage | bytes | Reply | Hangup
