@@ -39,13 +39,15 @@ class ScriptedVad:
 
 
 class Halver:
-    """A 32 kHz 'resampler': every other sample; holds nothing back."""
+    """A 'resampler' of 32 kHz, every other sample, or of 24 kHz, two of three; holds nothing back."""
 
     def __init__(self, rate: int) -> None:
-        assert rate == 32_000
+        assert rate in (24_000, 32_000)
+        self._step = rate / 16_000
 
     def __call__(self, pcm: bytes) -> bytes:
-        return np.frombuffer(pcm, dtype="<i2")[::2].tobytes()
+        samples = np.frombuffer(pcm, dtype="<i2")
+        return samples[np.arange(0, samples.size, self._step).astype(int)].tobytes()
 
     def drain(self) -> bytes:
         return b""
@@ -94,9 +96,9 @@ class Talk:
             self.now += WINDOW / 16_000
             self.take(self.session.receive_audio(HUM, self.now))
 
-    def answer(self, job: Job, text: str = "olá") -> None:
+    def answer(self, job: Job, text: str = "olá", **fields: object) -> None:
         self.now += 0.01
-        self.take(self.session.receive_result(transcript(job, text), self.now))
+        self.take(self.session.receive_result(transcript(job, text, **fields), self.now))
 
     def final(self) -> Job:
         """The last final asked for."""
