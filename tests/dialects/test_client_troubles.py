@@ -38,7 +38,11 @@ Attempt = Callable[[str, str, aiohttp.ClientSession], Awaitable[object]]
 
 def livekit(make: Callable[[str, str, aiohttp.ClientSession], STT[Any]]) -> Attempt:
     async def attempt(address: str, key: str, http: aiohttp.ClientSession) -> object:
-        return await heard_by_livekit(make(address, key, http), SHORT)
+        stt = make(address, key, http)
+        try:
+            return await heard_by_livekit(stt, SHORT)
+        finally:
+            await stt.aclose()
 
     return attempt
 
