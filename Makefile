@@ -10,7 +10,11 @@ GROWTH = (size() { du -sm $(VENV) | cut -f1; }; was=`size`; while sleep 3 && kil
 	[ $$is -eq $$was ] || echo "  $$is MB of some $(1) MB are in place …"; was=$$is; done) 2>/dev/null &
 BENCH := all --launch --talkers 1,2 --seconds 30 --max-talkers 16
 
-.PHONY: run test test-stack test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site packages clean
+CLIENTS := .venv-clients
+JAVASCRIPT := tests/dialects/javascript
+
+.PHONY: run test test-stack test-clients test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site \
+	packages clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
 	@echo "Starting …"
@@ -21,6 +25,9 @@ test: $(VENV)/dev.stamp  ## the whole suite, on real parts; two files at a time,
 
 test-stack: $(VENV)/dev.stamp  ## what the images run, between Debian's nginx, PostgreSQL, Redis and Prometheus
 	@$(BIN)/python -m pytest -m stack tests/stack
+
+test-clients: $(VENV)/dev.stamp $(CLIENTS)/clients.stamp  ## pipecat and the JavaScript SDKs against the service
+	@$(BIN)/python -m pytest -m sdks tests/dialects
 
 test-again: $(VENV)/dev.stamp  ## what failed in the last run, once more
 	@$(BIN)/python -m pytest -m "" --last-failed --last-failed-no-failures none
@@ -57,8 +64,9 @@ fuzz: $(VENV)/dev.stamp  ## 100,000 inputs and more to the decoder, the sessions
 soak: $(VENV)/dev.stamp  ## memory, files, threads, keys over time; ARGS="--minutes 20 --talkers 20"
 	$(BIN)/python -m reliability soak $(ARGS)
 
-docs: $(VENV)/dev.stamp  ## record the examples of the protocol, write what is generated
+docs: $(VENV)/dev.stamp  ## record the examples of the protocols, write what is generated
 	$(BIN)/python -m docs.capture
+	PYTHONPATH=clients/python/src $(BIN)/python -m tests.golden
 	$(BIN)/python -m docs.generate
 
 docs-site: $(VENV)-docs/stamp  ## the documentation as a site, in site/; a broken link is an error
@@ -74,7 +82,7 @@ packages: $(VENV)/dev.stamp  ## the clients' sdists and wheels, in dist/ (docs/r
 	$(BIN)/python deploy/packages.py dist
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-image-* staticfiles site .site dist
+	rm -rf $(CLIENTS) $(JAVASCRIPT)/node_modules $(VENV) $(VENV)-docs $(VENV)-image-* staticfiles site .site dist
 
 $(VENV)/bin/pip:
 	@echo "Making a virtual environment in $(VENV) …"
@@ -95,3 +103,10 @@ $(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
 	@echo "Installing what checks and tests need (once) …"
 	@$(call GROWTH,2300) $(PIP) -r requirements/dev.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp
+
+$(CLIENTS)/clients.stamp: requirements/clients.txt $(JAVASCRIPT)/package-lock.json
+	@echo "Installing other services' clients in $(CLIENTS) (once; some 700 MB) …"
+	@test -d $(CLIENTS) || $(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/pip install -q --disable-pip-version-check --no-deps --no-compile -r requirements/clients.txt
+	@PATH=$(CURDIR)/$(CLIENTS)/bin:$$PATH npm ci --prefix $(JAVASCRIPT) --silent --no-audit --no-fund
+	@touch $@

@@ -19,23 +19,40 @@ from sttproject.env import Env, variable
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples.json"
+DIALECTS = DOCS / "dialects.md"
+GOLDEN = DOCS.parent / "tests" / "golden"
+FRAMES = ("deepgram", "deepgram_flux", "openai_realtime")
+"""The conversations that `DIALECTS` shows frames of."""
 LINE_LENGTH = 140
 
 
 def documents() -> dict[Path, str]:
     """Every file with a generated part, as it should be."""
-    configuration, protocol = DOCS / "configuration.md", DOCS / "protocol.md"
+    configuration, protocol, dialects = DOCS / "configuration.md", DOCS / "protocol.md", DIALECTS.read_text()
     text = protocol.read_text()
     for name, message in examples().items():
         text = fill(text, f"example: {name}", f"```json\n{pretty(message)}\n```")
+    for name in FRAMES:
+        shown = "\n".join(first_of_each_kind((GOLDEN / f"{name}.jsonl").read_text().splitlines()))
+        dialects = fill(dialects, f"frames: {name}", f"```json\n{shown}\n```")
     settings = fill(configuration.read_text(), "settings", settings_table())
-    return {configuration: fill(settings, "profile", profile()), protocol: text}
+    return {configuration: fill(settings, "profile", profile()), protocol: text, DIALECTS: dialects}
 
 
 def examples() -> dict[str, Any]:
     """The recorded messages by name."""
     groups = json.loads(EXAMPLES.read_text())
     return {name: message for group in groups.values() for name, message in group.items()}
+
+
+def first_of_each_kind(lines: list[str]) -> list[str]:
+    """Of the lines of a golden file, the first of each kind of text frame; finals are a kind of their own."""
+    kinds: dict[object, str] = {}
+    for line in lines:
+        for side, frame in json.loads(line).items():
+            if isinstance(frame, dict):
+                kinds.setdefault((side, frame["type"], frame.get("event"), frame.get("is_final")), line)
+    return list(kinds.values())
 
 
 def fill(text: str, name: str, content: str) -> str:

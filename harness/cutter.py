@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import ssl
 from collections.abc import AsyncIterator
 
 from harness.stack import Stack
@@ -14,15 +15,23 @@ class Cutter:
     def __init__(self, stack: Stack) -> None:
         self._ports = itertools.cycle(stack.ports)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._leading: set[asyncio.Task[None] | None] = set()
         self.connections = 0
 
+    def lead_to(self, port: int) -> None:
+        """From now on every new connection is led to this web process."""
+        self._ports = itertools.cycle([port])
+
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[str]:
+    async def open(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
         """Listen; yields the WebSocket address. What is connected in the end is cut."""
-        server = await asyncio.start_server(self._lead, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._lead, "127.0.0.1", 0, ssl=tls)
         async with server:
-            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws/stt"
-            self.cut()
+            try:
+                yield f"ws{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws/stt"
+            finally:
+                self.cut()
+                await asyncio.gather(*filter(None, self._leading), return_exceptions=True)
 
     def cut(self) -> None:
         """Drop every connection, both ways."""
@@ -32,6 +41,7 @@ class Cutter:
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._leading.add(asyncio.current_task())
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", next(self._ports))
         self._writers |= {writer, there_writer}
         with contextlib.suppress(OSError):
@@ -42,3 +52,4 @@ class Cutter:
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
+        writer.close()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 
-from harness.stack import MODEL, Stack
+from harness.stack import ECHO, MODEL, Stack
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +14,14 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str
     with Stack(tmp_path_factory.mktemp("keyed"), MODEL | {"STT_AUTH": "required"}) as stack:
         stack.start()
         yield stack, stack.manage("createapikey", "sdk")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]]:
+    """A service with room for one session, and a key for it."""
+    with Stack(tmp_path_factory.mktemp("full"), ECHO | {"STT_AUTH": "required", "STT_MAX_SESSIONS": "1"}) as stack:
+        stack.start()
+        yield stack, stack.manage("createapikey", "clients")
 
 
 @pytest.fixture

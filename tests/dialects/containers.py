@@ -12,13 +12,13 @@ from harness.audio import SAMPLE_RATE
 KINDS = ["wav", "mp3", "ogg", "webm", "flac", "m4a"]
 
 
-def wav(pcm: bytes = PCM) -> bytes:
+def wav(pcm: bytes = PCM, rate: int = SAMPLE_RATE) -> bytes:
     """The PCM with a header."""
     written = io.BytesIO()
     with wave.open(written, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
+        file.setframerate(rate)
         file.writeframes(pcm)
     return written.getvalue()
 

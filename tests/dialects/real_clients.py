@@ -26,18 +26,16 @@ PCM = silence(0.3) + speech("s13_pm_alex") + silence(1.5)
 OPTIONS = APIConnectOptions(max_retry=0, timeout=10.0)
 
 
-def environment(stack: Stack) -> DeepgramClientEnvironment:
-    """Where Deepgram's SDK finds the service."""
-    address = stack.ws_url.removesuffix("/ws/stt")
-    http = address.replace("ws://", "http://")
-    return DeepgramClientEnvironment(base=http, production=address, agent=address, agent_rest=http)
+def address(stack: Stack) -> str:
+    """Its host and port."""
+    return stack.http_url.removeprefix("http://")
 
 
 @contextmanager
 def recorded(stack: Stack, key: str = "none") -> Iterator[MediaClient]:
     """The part of Deepgram's SDK for recordings."""
     with httpx.Client(timeout=60) as http:
-        yield DeepgramClient(api_key=key, environment=environment(stack), httpx_client=http).listen.v1.media
+        yield DeepgramClient(api_key=key, environment=environment(address(stack)), httpx_client=http).listen.v1.media
 
 
 def sessions(stack: Stack) -> int:
@@ -53,6 +51,12 @@ def words(text: str) -> str:
 def at_rate(rate: int, pcm: bytes = PCM) -> bytes:
     """The PCM at another rate."""
     return bytes(soxr.resample(np.frombuffer(pcm, "<i2"), SAMPLE_RATE, rate).astype("<i2").tobytes())
+
+
+def environment(address: str) -> DeepgramClientEnvironment:
+    """Deepgram's SDK is pointed at a host and port by this."""
+    http, ws = f"http://{address}", f"ws://{address}"
+    return DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http)
 
 
 async def paced(pcm: bytes, send: Callable[[bytes], Awaitable[object]], rate: int = SAMPLE_RATE) -> None:

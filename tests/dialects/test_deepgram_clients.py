@@ -12,7 +12,7 @@ from deepgram.core.events import EventType
 from livekit import rtc
 from livekit.agents.stt import SpeechEventType
 from livekit.plugins import deepgram
-from real_clients import OPTIONS, PCM, SAID, environment, heard_by_livekit, paced, recorded, text, words
+from real_clients import OPTIONS, PCM, SAID, address, environment, heard_by_livekit, paced, recorded, text, words
 
 from harness.audio import SAMPLE_RATE
 from harness.stack import Stack
@@ -58,7 +58,7 @@ async def test_livekit_s_plugin_for_flux(keyed: tuple[Stack, str], http: aiohttp
 
 async def test_the_sdk_live(keyed: tuple[Stack, str]) -> None:
     stack, key = keyed
-    client = AsyncDeepgramClient(api_key=key, environment=environment(stack))
+    client = AsyncDeepgramClient(api_key=key, environment=environment(address(stack)))
     told: list[Any] = []
     async with (
         asyncio.timeout(60),
@@ -94,7 +94,7 @@ async def test_the_sdk_live(keyed: tuple[Stack, str]) -> None:
 
 async def test_the_sdk_s_flux(keyed: tuple[Stack, str]) -> None:
     stack, key = keyed
-    client = AsyncDeepgramClient(api_key=key, environment=environment(stack))
+    client = AsyncDeepgramClient(api_key=key, environment=environment(address(stack)))
     told: list[Any] = []
     async with (
         asyncio.timeout(60),

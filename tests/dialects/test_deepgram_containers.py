@@ -12,7 +12,7 @@ import websockets
 from containers import wav
 from deepgram import AsyncDeepgramClient
 from deepgram.core.events import EventType
-from real_clients import PCM, SAID, environment, sessions, words
+from real_clients import PCM, SAID, address, environment, sessions, words
 from websockets.exceptions import ConnectionClosedError
 
 from harness.audio import SAMPLE_RATE, silence, speech
@@ -82,7 +82,7 @@ async def listener(stack: Stack, path: str = "/v1/listen") -> AsyncIterator[List
 @pytest.mark.parametrize("kind", ["webm", "fragmented mp4"])
 async def test_the_sdk_s_words(model_stack: Stack, kind: str) -> None:
     """Without an encoding; what is finalized is all that was sent before."""
-    client = AsyncDeepgramClient(api_key="none", environment=environment(model_stack))
+    client = AsyncDeepgramClient(api_key="none", environment=environment(address(model_stack)))
     told: list[Any] = []
     async with (
         asyncio.timeout(60),

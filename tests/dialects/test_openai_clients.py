@@ -29,6 +29,7 @@ async def test_livekit_s_plugin(keyed: tuple[Stack, str], http: aiohttp.ClientSe
     stt._session = http
     ends = [SpeechEventType.FINAL_TRANSCRIPT, SpeechEventType.END_OF_SPEECH]  # it does not end of itself
     events = await heard_by_livekit(stt, until=ends)
+    await stt.aclose()  # or the socket it keeps for its next stream stays open
 
     kinds = [event.type for event in events]
     assert kinds[0] is SpeechEventType.START_OF_SPEECH

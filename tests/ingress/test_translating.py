@@ -231,6 +231,15 @@ async def test_after_a_hangup_the_client_hears_nothing() -> None:
     assert await between.client_says(GONE) == GONE
 
 
+async def test_a_hangup_may_say_why() -> None:
+    dialect = Scripted(Reply("hello"))
+    between = await Between(dialect).opened()
+    dialect.answers.append([Hangup(1013, "Full")])
+    await between.session_says(FULL)
+
+    assert between.to_client[-1] == {"type": "websocket.close", "code": 1013, "reason": "Full"}
+
+
 @pytest.mark.parametrize(("said", "code"), [({}, 1000), ({"code": 1008}, 1008)])
 async def test_the_session_s_close_is_the_client_s(said: dict[str, int], code: int) -> None:
     between = await Between(Scripted(Reply("hello"))).opened()

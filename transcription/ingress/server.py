@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 DENIAL = "websocket.http.response"
 """ASGI's extension for refusing a handshake with more than 403."""
 
+MAX_REASON = 123
+"""Bytes of a close frame's reason (RFC 6455, 5.5)."""
+
 STEPS_A_TURN = 64
 """Half frames taken from what was read before other connections have their turn: 64 kB can be 10,000 frames."""
 PIECES = 1_024
@@ -48,8 +51,6 @@ PING_TIMEOUT_S = 15
 """Less than Daphne's ping interval: it forgets the timer of a ping when it sends the next."""
 CLOSE_TIMEOUT_S = 2
 """How long a client has to answer a close."""
-MOST_REASON = 123
-"""Bytes of a close's reason (RFC 6455, 5.5)."""
 CLOSE_WITHIN_S = 3.0
 """How long sessions have, at the end of a drain, to tell their clients that they are over."""
 POLL_S = 0.05
@@ -175,14 +176,14 @@ class Connection(WebSocketProtocol):
         self.sendCloseFrame(CloseCode.TRY_AGAIN_LATER, b"slow reader")
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """What the application sends, with the answers of `DENIAL`."""
+        """What the application sends, with the answers of `DENIAL`, and the reason of a close, which Daphne drops."""
         match message["type"].removeprefix(DENIAL):
             case ".start":
                 self._denial = message
             case ".body":
                 self._deny(HTTPStatus(self._denial["status"]), message.get("body", b""))
-            case "websocket.close" if self.state == self.STATE_OPEN and (reason := message.get("reason")):
-                self.sendCloseFrame(message.get("code") or 1000, _shortened(reason))
+            case "websocket.close" if self.state != self.STATE_CONNECTING:
+                self.serverClose(message.get("code"), message.get("reason") or "")
             case _:
                 super().handle_reply(message)
 
@@ -202,9 +203,10 @@ class Connection(WebSocketProtocol):
         if self.state == self.STATE_OPEN:
             super().serverSend(content, binary)
 
-    def serverClose(self, code: int | None = None) -> None:
+    def serverClose(self, code: int | None = None, reason: str = "") -> None:
         """Close with any code of RFC 6455: `sendClose` takes 1000 and those of applications only."""
-        self.sendCloseFrame(1000 if code is None else code)
+        told = reason.encode()[:MAX_REASON].decode(errors="ignore")
+        self.sendCloseFrame(1000 if code is None else code, told.encode() or None)
 
 
 class AccessLog(AccessLogGenerator):
@@ -274,11 +276,6 @@ class Server(daphne.server.Server):
             await _until(lambda: not any(_running(self.connections.get(one)) for one in connections), CLOSE_WITHIN_S)
         finally:
             self.stop()
-
-
-def _shortened(reason: str) -> bytes:
-    """As much of a close's reason as fits, in whole characters."""
-    return reason.encode()[:MOST_REASON].decode(errors="ignore").encode()
 
 
 def _http_channel(build: Callable[[Any], Any], address: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 from transcription.core.dialects.dialect import ENCODINGS, Hangup, Refused, Reply, Step, as_frame, control, started
 from transcription.core.protocol import (
+    CloseCode,
     Error,
     ErrorCode,
     FinalTranscript,
@@ -25,6 +26,7 @@ from transcription.core.protocol import (
     StartSession,
     VadEvent,
 )
+from transcription.core.resuming import segment_name
 
 RATE = 24_000
 LEAST_COMMIT_MS = 100
@@ -34,6 +36,8 @@ PIECE = 32_000
 MOST_WAITING = 8 << 20
 """Bytes of audio that wait for the session to start."""
 SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
+PASSING = (ErrorCode.MAX_SESSIONS_REACHED, ErrorCode.QUEUE_CONGESTION, ErrorCode.QUEUE_FULL)
+"""Refusals of a session that may be admitted a moment later."""
 FORMATS = {"audio/pcm": "linear16", "audio/pcmu": "mulaw", "audio/pcma": "alaw"}
 BETA_FORMATS = {"pcm16": "linear16", "g711_ulaw": "mulaw", "g711_alaw": "alaw"}
 
@@ -76,6 +80,8 @@ class OpenAIRealtime:
         self._flushed: dict[str, Item | None] = {}
         """By `flush_id`: the item committed; `None`: audio that was cleared."""
         self._last_item: str | None = None
+        self._answered = 0
+        """Segments that have their final, or failed: it comes in order, once for each."""
 
     def open(self) -> Sequence[Step]:
         """Accepted at once: what is wanted comes in messages."""
@@ -220,7 +226,10 @@ class OpenAIRealtime:
                 stopped = self._say("input_audio_buffer.speech_stopped", audio_end_ms=at, item_id=item.item_id)
                 return [stopped, *self._committed(item)]
             case PartialTranscript():
-                return self._delta(self._item(message.segment_id), message.stable_text)
+                item = self._item(message.segment_id)
+                if not self._vad and message.segment_id != segment_name(self._answered + 1):
+                    return []  # what goes before it in the item is not known yet
+                return self._delta(item, message.stable_text)
             case FinalTranscript():
                 return self._final(message)
             case Error():
@@ -251,8 +260,7 @@ class OpenAIRealtime:
 
     def _failed(self, error: Error) -> Sequence[Step]:
         if not error.segment_id:
-            told = self._say("error", error=_error(error))
-            return [told] if self._started else [told, Hangup(1013)]
+            return self._refused(error)
         item = self._close(error.segment_id, error.flush_id)
         if item is None:
             return []
@@ -260,6 +268,15 @@ class OpenAIRealtime:
             item.failed = error  # told with its end
             return []
         return self._give_up(item, error)
+
+    def _refused(self, error: Error) -> Sequence[Step]:
+        """What passes is told by the close alone: after an `error` clients do not come back."""
+        if error.code is ErrorCode.INTERNAL_ERROR:
+            return []  # the session's own close follows: 1011, or 1012 where the server is restarted
+        if not self._started and error.code in PASSING:
+            return [Hangup(CloseCode.TRY_AGAIN_LATER, error.message)]
+        told = self._say("error", error=_error(error))
+        return [told] if self._started else [told, Hangup(CloseCode.POLICY_VIOLATION, error.message)]
 
     def _give_up(self, item: Item, error: Error) -> Sequence[Step]:
         kind = "conversation.item.input_audio_transcription.failed"
@@ -280,6 +297,7 @@ class OpenAIRealtime:
         Answers come in order: where the client commits, one that answers no commit belongs to the next to be answered.
         """
         item = self._items.pop(segment_id, None)
+        self._answered += 1
         if flush_id is not None and flush_id in self._flushed:
             return self._flushed.pop(flush_id)
         if self._vad:

@@ -1,0 +1,62 @@
+"""OpenAI's Realtime API, where a session is refused or broken off; `test_traces.py` has what always holds."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.core.dialects.messages import STARTED, TIMING, failed, final
+from transcription.core.dialects.dialect import Hangup, Reply
+from transcription.core.dialects.realtime import OpenAIRealtime
+from transcription.core.protocol import ErrorCode, PartialTranscript, ServerMessage
+
+UPDATE = '{"type": "session.update", "session": {"type": "transcription"}}'
+
+
+def told(*messages: ServerMessage) -> list[Any]:
+    """What follows an update and these messages: events, and what closes the connection."""
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    realtime.hear(UPDATE)
+    steps = [step for message in messages for step in realtime.tell(message)]
+    return [json.loads(step.text) if isinstance(step, Reply) else step for step in steps]
+
+
+@pytest.mark.parametrize("code", [ErrorCode.MAX_SESSIONS_REACHED, ErrorCode.QUEUE_CONGESTION, ErrorCode.QUEUE_FULL])
+def test_a_refusal_that_passes_is_told_by_the_close(code: ErrorCode) -> None:
+    """With why. After an `error` LiveKit's plugin would not come back."""
+    assert told(failed(code)) == [Hangup(1013, "No luck")]
+
+
+@pytest.mark.parametrize("code", [ErrorCode.QUOTA_EXCEEDED, ErrorCode.UNAUTHORIZED])
+def test_one_that_does_not_is_an_error_too(code: ErrorCode) -> None:
+    error, close = told(failed(code))
+
+    assert (error["type"], error["error"]["code"]) == ("error", str(code).lower())
+    assert close == Hangup(1008, "No luck")
+
+
+def test_a_session_that_is_broken_off_is_told_by_its_close() -> None:
+    """Which the session sends: 1011, or 1012 where the server is restarted."""
+    assert told(STARTED, failed(ErrorCode.INTERNAL_ERROR)) == []
+
+
+def test_what_is_wrong_in_mid_session_is_an_error() -> None:
+    (error,) = told(STARTED, failed(ErrorCode.UNAUTHORIZED))
+
+    assert error["type"] == "error"
+
+
+def test_deltas_of_a_long_commit_wait_for_the_text_before_them() -> None:
+    """A part of it that was cut for its length may be decoded after partials of the next."""
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    realtime.hear(UPDATE[:-2] + ', "audio": {"input": {"turn_detection": null}}}}')
+    partial = PartialTranscript(
+        session_id="s", segment_id="seg-0002", text="depois.", confidence=0.8, stable_text="depois.",
+        speculative=False, audio_end_ms=1500.0, timing=TIMING,
+    )  # fmt: skip
+    steps = [step for m in (STARTED, partial, final("Primeiro,"), partial) for step in realtime.tell(m)]
+    deltas = [json.loads(step.text)["delta"] for step in steps if isinstance(step, Reply)]
+
+    assert deltas == ["Primeiro,", " depois."]
