@@ -50,9 +50,6 @@ def memory() -> Memory:
     return Memory(settings.STT.upload_memory_mb * MB)
 
 
-CONSUMER = TranscriptionConsumer.as_asgi(find_runtime=for_recordings)
-
-
 class Uploads:
     """The middleware: requests with a recording are served here, all others by the application behind."""
 
@@ -86,6 +83,7 @@ class Upload:
         self._recording, self._scope = recording, scope
         self._receive, self._send = receive, send
         self._decoding = Decoding(memory())
+        self._consumer = TranscriptionConsumer(find_runtime=for_recordings)
         self._start: protocol.StartSession | None = None
         self._received = 0
         """Bytes of the body."""
@@ -124,7 +122,7 @@ class Upload:
             return
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read_on())
-            await CONSUMER(scope, self._said().__anext__, self._told)
+            await self._consumer(scope, self._said().__anext__, self._told)
             reading.cancel()
 
     # From the client
@@ -175,13 +173,17 @@ class Upload:
         self._stops = True
         if self._start is None:
             raise self._recording.refuse(503, shutting_down().message, ErrorCode.QUEUE_CONGESTION, RETRY_MS)
-        self._decoding.close()
-        self._ends.set()
+        self._leave()
 
     def _end(self) -> None:
         self._over = True
+        self._leave()
+
+    def _leave(self) -> None:
+        """Have the session end at once: not when it has an answer that it waits for, behind all who speak."""
         self._decoding.close()
         self._ends.set()
+        self._consumer.hurry()
 
     async def _said(self) -> AsyncIterator[dict[str, Any]]:
         """The session's messages from its client."""

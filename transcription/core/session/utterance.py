@@ -265,6 +265,7 @@ class Utterance:
             end=end,
             language=self._config.language,
             endpointed=self._config.vad.enabled,
+            recorded=self._config.recorded,
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,
