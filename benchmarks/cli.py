@@ -1,9 +1,10 @@
 """The command line: what to measure, with what, and where the reports go."""
 
 import argparse
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from benchmarks.service import NO_LIMITS, launched
 from benchmarks.short import short
 from benchmarks.sounds import sounds
 from benchmarks.turns import turns
+from benchmarks.uploads import uploads, uploads_json, uploads_markdown
 from benchmarks.wer import wer
 
 EMBEDDED = Path("~/.cache/whisper-stt/models/base").expanduser()
@@ -175,6 +177,24 @@ class Bench:
             tables.append(paired_markdown(f"{talkers} talkers, ms", runs))
         return {"paired": results}, "\n\n".join(tables)
 
+    def uploads(self) -> Outcome:
+        """Talkers alone and beside uploads, at each number of talkers, of each variant."""
+        o = self.options
+        o.variants = o.variants or [Variant("now", {})]
+        results, tables = [], []
+
+        @contextlib.contextmanager
+        def launch(variant: Variant) -> Iterator[Options]:
+            with launched(variant.checkout or o.checkout, NO_LIMITS | os.environ | variant.settings) as (o.url, o.pid):
+                yield o
+
+        for talkers in o.talkers:
+            found = uploads(o, self.pool, talkers, launch)
+            results += uploads_json(found, talkers, o.partial_interval_ms)
+            tables.append(uploads_markdown(f"{talkers} talkers, ms", found, talkers, o.partial_interval_ms))
+        title = f"## Beside {o.uploads} uploads, {o.rounds} rounds: alone → beside (times)"
+        return {"uploads": results}, "\n\n".join([title, *tables])
+
     def overload(self) -> Outcome:
         """Up to three times capacity and back; launched, once with admission and once without."""
         o = self.options
@@ -201,19 +221,32 @@ def _told(what: str, recordings: list[Recording]) -> list[Recording]:
     return recordings
 
 
-SELF_SERVED = ("floor", "naive", "overload", "paired", "turns")
+SELF_SERVED = ("floor", "naive", "overload", "paired", "turns", "uploads")
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
     name: getattr(Bench, name)
-    for name in ("latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "paired", "all")
+    for name in (
+        "latency",
+        "capacity",
+        "overload",
+        "floor",
+        "naive",
+        "wer",
+        "noise",
+        "short",
+        "turns",
+        "paired",
+        "uploads",
+        "all",
+    )
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; returns the exit status."""
     options = parse(arguments)
-    if not options.launch or options.command in ("overload", "paired"):
+    if not options.launch or options.command in ("overload", "paired", "uploads"):
         return run(options)
     with launched(options.checkout, NO_LIMITS | os.environ) as (options.url, options.pid):
         return run(options)
@@ -286,8 +319,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add("--seconds", type=float, help=f"least length of a talker's session ({defaults.seconds:g})")
     add("--variant", dest="variants", type=Variant.parse, action="append", metavar="NAME: SETTING=VALUE … @CHECKOUT",
-        help="a service that `paired` launches")  # fmt: skip
+        help="a service that `paired` and `uploads` launch")  # fmt: skip
     add("--rounds", type=int, help=f"how often each variant of `paired` runs ({defaults.rounds})")
+    add("--uploads", type=int, help=f"recordings transcribed at a time, in uploads ({defaults.uploads})")
     add("--max-talkers", type=int, help=f"where the ramp of capacity ends ({defaults.max_talkers})")
     add("--naive", action="store_true", help="capacity of the naive server instead of the service")
     add("--partial-interval-ms", type=float, help=f"between partials ({defaults.partial_interval_ms:g})")

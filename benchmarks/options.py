@@ -51,8 +51,10 @@ class Options:
     """Least length of a talker's session."""
     partial_interval_ms: float = 300.0
     variants: list[Variant] = field(default_factory=list)
-    """What `paired` compares."""
+    """What `paired` and `uploads` compare."""
     rounds: int = 3
+    uploads: int = 10
+    """Recordings that are transcribed at a time beside talkers, in `uploads`."""
     drain_s: float = 60.0
     """How long to wait for what is outstanding when all has been said."""
     max_talkers: int = 64

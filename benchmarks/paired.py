@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tabulate import tabulate
 
@@ -35,6 +35,9 @@ class Variant:
         return cls(name.strip(), settings, checkout)
 
 
+Found = TypeVar("Found")
+"""What comes of one variant's round."""
+
 Column = tuple[str, Callable[[Run], float | None], int]
 """A heading, its figure of a run, the digits shown."""
 
@@ -51,9 +54,9 @@ COLUMNS: list[Column] = [
 ]
 
 
-def rounds(variants: Sequence[Variant], count: int, trial: Callable[[Variant], Run]) -> dict[str, list[Run]]:
-    """Each variant once a round; runs by variant name. Every other round goes backwards."""
-    runs: dict[str, list[Run]] = {variant.name: [] for variant in variants}
+def rounds(variants: Sequence[Variant], count: int, trial: Callable[[Variant], Found]) -> dict[str, list[Found]]:
+    """Each variant once a round; what is found by variant name. Every other round goes backwards."""
+    runs: dict[str, list[Found]] = {variant.name: [] for variant in variants}
     for turn in range(count):
         for variant in variants[:: -1 if turn % 2 else 1]:
             runs[variant.name].append(trial(variant))

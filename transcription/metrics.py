@@ -25,7 +25,7 @@ for _code in ("MAX_SESSIONS_REACHED", "QUEUE_FULL", "QUEUE_CONGESTION", "SESSION
     admissions_total.labels(_code)
 for _outcome in ("no_key", "bad_key", "origin", "unavailable"):
     handshakes_total.labels(_outcome)
-for _kind in ("partial", "final"):
+for _kind in ("partial", "final", "recorded"):
     jobs_total.labels(_kind, "resent")
 stage_seconds = Histogram("stt_stage_seconds", "Latency of transcripts by stage", ["kind", "stage"], buckets=_SECONDS)
 final_predicted_seconds = Histogram(

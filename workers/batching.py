@@ -1,6 +1,7 @@
 """Task threads hand in requests; a few lanes take what waits, finals first, decode it together and answer each alone.
 
 No lane waits for a batch to fill: what has come while the model was busy goes next, so batches grow with the load.
+Finals of recordings come last, and not at once (`yielding.py`).
 """
 
 import threading
@@ -11,6 +12,10 @@ from dataclasses import dataclass, field
 
 from transcription.core.contract.jobs import Kind
 from workers.engines.engine import EngineError, Hypothesis, Request
+from workers.yielding import Yielding
+
+LOOK_S = 0.05
+"""How late a recording's final may begin, once it may."""
 
 Decode = Callable[[list[Request]], list[Hypothesis | EngineError]]
 
@@ -40,10 +45,24 @@ class Ticket:
     answer: "Future[Decoded]" = field(default_factory=Future)
 
 
-def pick(waiting: Sequence[Ticket], max_batch: int) -> list[Ticket]:
-    """The next batch: finals before partials, the oldest first, and with it what has the same key, in that order."""
-    ordered = sorted(waiting, key=lambda t: (t.request.job.kind is not Kind.FINAL, t.arrived))
-    return [ticket for ticket in ordered if ticket.request.key == ordered[0].request.key][:max_batch]
+def pick(waiting: Sequence[Ticket], max_batch: int, recorded: int = 0, *, due: bool = False) -> list[Ticket]:
+    """The next batch: finals before partials, the oldest first, and with it what has the same key, in that order.
+
+    `recorded`: how many finals of recordings may be in a batch, 0 where none may begin. They share it with nobody else,
+    and come last; before partials if they are `due`.
+    """
+
+    def rank(ticket: Ticket) -> int:
+        job = ticket.request.job
+        return (1 if due else 3) if job.recorded else 0 if job.kind is Kind.FINAL else 2
+
+    able = [ticket for ticket in waiting if recorded or not ticket.request.job.recorded]
+    if not able:
+        return []
+    first, *rest = sorted(able, key=lambda t: (rank(t), t.arrived))
+    alone = first.request.job.recorded
+    alike = [t for t in rest if t.request.key == first.request.key and t.request.job.recorded is alone]
+    return [first, *alike][: recorded if alone else max_batch]
 
 
 class Batcher:
@@ -55,6 +74,9 @@ class Batcher:
         self._waiting: list[Ticket] = []
         self._changed = threading.Condition()
         self._closed = False
+        self.yielding = Yielding(lanes, max_batch)
+        self._recorded = 0
+        """Lanes that decode finals of recordings."""
         self._busy_since: dict[str, float] = {}
         """When each lane that decodes began to."""
         self._threads = [threading.Thread(target=self._run, name=f"lane-{i}", daemon=True) for i in range(lanes)]
@@ -65,6 +87,8 @@ class Batcher:
         """Queue a request. The future raises `EngineError` where the engine cannot do it, or what decoding raised."""
         ticket = Ticket(request, time.perf_counter())
         with self._changed:
+            if not request.job.recorded:
+                self.yielding.live(ticket.arrived)
             self._waiting.append(ticket)
             self._changed.notify()
         return ticket.answer
@@ -88,16 +112,35 @@ class Batcher:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
+                while not (batch := self._next()) and not self._closed:
+                    self._changed.wait(LOOK_S if self._waiting else None)
                 if self._closed:
                     return
-                batch = pick(self._waiting, self._max_batch)
-                self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
             lane = threading.current_thread().name
             self._busy_since[lane] = time.perf_counter()
             self._answer(batch)
             del self._busy_since[lane]
+            with self._changed:
+                self._done(batch)
+
+    def _next(self) -> list[Ticket]:
+        """Take the next batch out of what waits, if any may begin."""
+        now = time.perf_counter()
+        may = self.yielding.max_batch if self._recorded < self.yielding.lanes(now) else 0
+        batch = pick(self._waiting, self._max_batch, may, due=self.yielding.due(now))
+        self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
+        if batch and batch[0].request.job.recorded:
+            self._recorded += 1
+            self.yielding.recorded(now)
+        return batch
+
+    def _done(self, batch: list[Ticket]) -> None:
+        now = time.perf_counter()
+        if batch[0].request.job.recorded:
+            self._recorded -= 1
+            self.yielding.recorded(now)
+        else:
+            self.yielding.live(now)
 
     def _answer(self, batch: list[Ticket]) -> None:
         started = time.perf_counter()

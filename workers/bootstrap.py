@@ -24,7 +24,7 @@ from redis.retry import Retry
 from transcription.core.contract.heartbeat import HEARTBEAT_S, MAX_GAVE_UP, GaveUp, Heartbeat
 from transcription.core.contract.jobs import Kind
 from transcription.core.contract.keyspace import GAVE_UP_KEY, GAVE_UP_TTL_S, HEARTBEAT_TTL_S, WORKERS_KEY, worker_key
-from workers import metrics
+from workers import intake, metrics
 from workers.decoder import UnfitError, sentence
 from workers.engines.engine import Engine, EngineError
 from workers.engines.model_store import ModelUnavailable, resolve
@@ -59,6 +59,8 @@ def start(sender: WorkController, **_: Any) -> None:
     metrics.model_info.labels(stt.whisper_model, engine.device, engine.compute_type).set(1)
     logger.info("Model ready after %.1f s", time.monotonic() - began)
     sender.app.stt_worker = worker
+    # of the task threads one is kept for people who speak
+    intake.install(worker.decoder.yielding, min(worker.decoder.yielding.most, max(stt.worker_threads - 1, 1)))
     retiring = threading.Event()
     # Celery holds the function weakly unless told otherwise
     signals.worker_shutting_down.connect(lambda **_: retiring.set(), weak=False)

@@ -39,6 +39,7 @@ class Decoder:
         self.unfit = ""
         """Why nothing is decoded any more."""
         self._batcher = Batcher(engine.decode, engine.max_batch, lanes)
+        self.yielding = self._batcher.yielding
         self._lately: deque[str] = deque(maxlen=DECODES)
         """Of the last decodes, the audio of those that raised and an empty name for the others."""
         self._language, self._beam_size = "pt", 1

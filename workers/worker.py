@@ -80,7 +80,7 @@ class Worker:
                 self.tally.add(running=-1)
         if job.kind is Kind.FINAL and outcome != "unfit":
             self._done_with.add(job.job_id)
-        metrics.jobs_total.labels(job.kind, outcome).inc()
+        metrics.jobs_total.labels(job.label, outcome).inc()
 
     def _do(self, job: Job) -> str:
         """Run a job; what came of it, as the metric names it.
@@ -100,7 +100,7 @@ class Worker:
         if isinstance(result, Failure):
             self.tally.add(failed=1)
             return "failed"
-        if job.kind is Kind.FINAL:
+        if job.label == Kind.FINAL:
             self.finals.add(answered)
             sent_ms = (time.perf_counter() - answered) * 1000
             self.handling_ms.add(result.preprocess_ms + result.postprocess_ms + sent_ms, answered)
@@ -123,10 +123,10 @@ class Worker:
             return _failure(job, "The model failed on this segment", retryable=True)
         done = time.perf_counter()
         if decoded.batch_size:
-            self.learn(job.kind, decoded, audio.size / SAMPLE_RATE)
-            metrics.audio_seconds_total.labels(job.kind).inc(audio.size / SAMPLE_RATE)
+            self.learn(job, decoded, audio.size / SAMPLE_RATE)
+            metrics.audio_seconds_total.labels(job.label).inc(audio.size / SAMPLE_RATE)
         else:
-            metrics.not_decoded_total.labels(job.kind).inc()
+            metrics.not_decoded_total.labels(job.label).inc()
         hypothesis = decoded.hypothesis
         if hypothesis.dropped and job.kind is Kind.FINAL:
             metrics.dropped_total.labels(hypothesis.dropped.reason).inc()
@@ -147,13 +147,17 @@ class Worker:
             dropped_text=hypothesis.dropped_text,
         )
 
-    def learn(self, kind: Kind, decoded: Decoded, audio_s: float) -> None:
-        """Let a decode's cost into the averages, the tally and the metrics; `audio_s` is one request's."""
-        metrics.decode_seconds.labels(kind).observe(decoded.decode_s)
-        metrics.wait_seconds.labels(kind).observe(decoded.waited_s)
+    def learn(self, job: Job, decoded: Decoded, audio_s: float) -> None:
+        """Let a decode's cost into the averages, the tally and the metrics; `audio_s` is one request's.
+
+        What a recording's final costs is nothing that admission goes by: it comes after all others.
+        """
+        metrics.decode_seconds.labels(job.label).observe(decoded.decode_s)
+        metrics.wait_seconds.labels(job.label).observe(decoded.waited_s)
         metrics.batch_size.observe(decoded.batch_size)
         self.tally.add(decoded=1, shared=decoded.batch_size, decode_s=decoded.decode_s)
-        self.costs[kind].add(decoded.decode_s * 1000, decoded.batch_size, audio_s, time.perf_counter())
+        if not job.recorded:
+            self.costs[job.kind].add(decoded.decode_s * 1000, decoded.batch_size, audio_s, time.perf_counter())
 
     def warm_up(self, language: str, beam_size: int) -> None:
         """Prove that the model decodes: caches fill, the averages have a first value. Raises `UnfitError`."""

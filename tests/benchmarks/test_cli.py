@@ -59,9 +59,10 @@ def test_reports_tell_neither_keys_nor_paths() -> None:
 
 
 def test_every_command_is_a_method() -> None:
-    """`all` runs the others, but for `overload`, `noise`, `short`, `turns` and `paired`."""
+    """`all` runs the others, but for `overload`, `noise`, `short`, `turns`, `paired` and `uploads`."""
     assert set(COMMANDS) == {
-        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "paired", "all",
+        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "paired", "uploads",
+        "all",
     }  # fmt: skip
 
 

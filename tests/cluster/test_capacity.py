@@ -293,12 +293,13 @@ async def test_the_step_is_one_for_all_processes(places: Capacity, elsewhere: Ca
 
 
 def test_the_picture_counts_what_waits_and_runs_and_forgets_the_dead(valkey: redis.Redis) -> None:
-    """Finals and partials apart, costs averaged over the workers, a dead one's name taken away."""
+    """Finals, partials and recordings apart, costs averaged over the workers, a dead one's name taken away."""
     announce(valkey, "w2", lanes=3, avg_final_ms=300.0, handling_ms=0.0, max_batch=4)
     valkey.sadd(keyspace.WORKERS_KEY, "dead")
     valkey.rpush(keyspace.QUEUE_KEYS[0], "f")
     valkey.rpush(keyspace.QUEUE_KEYS[2], "p", "p")
-    for tag, priority in (("1", "0"), ("2", "6"), ("3", "0")):
+    valkey.rpush(keyspace.RECORDED_KEY, "r", "r", "r")
+    for tag, priority in (("1", "0"), ("2", "6"), ("3", "0"), ("4", "9")):
         valkey.hset(keyspace.UNACKED_KEY, tag, f'[{{"properties": {{"priority": {priority}}}}}, "", "stt"]')
     now_ms = time.time() * 1000
     valkey.zadd(keyspace.STARTING_KEY, {"new": now_ms, "older": now_ms - 5_000, "settled": now_ms - 60_000})
@@ -307,11 +308,30 @@ def test_the_picture_counts_what_waits_and_runs_and_forgets_the_dead(valkey: red
     load = picture.load
 
     assert (load.waiting_finals, load.waiting_partials, load.running_finals, load.running_partials) == (1, 2, 2, 1)
+    assert (load.waiting_recorded, load.running_recorded, load.depth) == (3, 1, 6)
     assert (load.sessions, load.starting, load.settled) == (3, 1, 1)
     assert (load.workers, load.lanes, load.threads, load.max_batch) == (2, 4, 8, 8)
     assert (load.avg_final_ms, load.handling_ms, load.final_cost.base_ms) == (200.0, 10.0, 100.0)
     assert valkey.smembers(keyspace.WORKERS_KEY) == {b"w1", b"w2"}
     assert {worker.worker_id for worker in picture.workers} == {"w1", "w2"}
+
+
+async def test_recordings_keep_nobody_out_who_speaks(places: Capacity, valkey: redis.Redis) -> None:
+    """They count neither as starting nor as a queue; of their own there are no more than have their turns in time."""
+    for number in range(2):
+        assert code(await places.admit(f"file{number}", f"owner{number}", recorded=True)) is None
+    starting = valkey.zcard(keyspace.STARTING_KEY)
+    valkey.rpush(keyspace.RECORDED_KEY, *["r"] * 40)
+    await places.read(0)
+    refused = await places.admit("file2", "owner2", recorded=True)
+
+    assert starting == 0
+    assert (code(refused), refused.message) == (
+        ErrorCode.QUEUE_FULL,
+        "Too many recordings: 40 of their segments wait",
+    )
+    assert code(await places.admit("call", "owner3")) is None
+    assert valkey.zcard(keyspace.STARTING_KEY) == 1
 
 
 def test_workers_that_gave_up_are_told_of_for_a_while(valkey: redis.Redis) -> None:

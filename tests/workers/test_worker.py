@@ -1,5 +1,6 @@
 """A worker against a real Valkey: fetching, answering, repeating, failing."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -148,6 +149,16 @@ def test_an_unfit_worker_answers_nothing(client: redis.Redis, worker: Worker, mo
     assert worker.told == []
     assert client.get(keyspace.claim_key("shows")) == b"worker-1"
     assert client.get(keyspace.claim_key("next")) is None
+
+
+def test_recordings_teach_admission_nothing(worker: Worker, client: redis.Redis) -> None:
+    """Neither what a final costs, nor how often one comes: those of recordings are behind all others."""
+    client.set("stt:audio:test:recorded", PCM, ex=10)
+    worker.do(job("recorded", recorded=True))
+
+    assert isinstance(worker.told[0], Transcript)
+    assert worker.costs[Kind.FINAL].average_ms == 0.0
+    assert worker.finals.at(time.perf_counter()) == worker.handling_ms.value == 0.0
 
 
 def test_what_was_done_is_tallied(worker: Worker, client: redis.Redis) -> None:

@@ -32,6 +32,7 @@ from transcription.core.capacity.admission import (
     congested,
     decide,
     decide_on_jobs,
+    decide_on_recording,
     max_sessions_reached,
     memory_full,
     most_sessions,
@@ -61,7 +62,13 @@ LOAD_KEYS = [
     keyspace.UNACKED_KEY,
     *keyspace.QUEUE_KEYS,
 ]
-LOAD_ARGS: list[str | int] = [STARTING_MS, SETTLED_MS, keyspace.worker_key("")]
+LOAD_ARGS: list[str | int] = [
+    STARTING_MS,
+    SETTLED_MS,
+    keyspace.worker_key(""),
+    keyspace.FINAL_PRIORITY,
+    keyspace.RECORDED_PRIORITY,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +142,29 @@ class Capacity:
         """When last read: no more than `READ_S` ago while this process has sessions and Redis answers."""
 
     async def admit(
-        self, session_id: str, owner: str, principal: Principal | None = None, resume_window_s: float = 0
+        self,
+        session_id: str,
+        owner: str,
+        principal: Principal | None = None,
+        resume_window_s: float = 0,
+        *,
+        recorded: bool = False,
     ) -> Admission:
         """Decide on a new session and, if it is admitted, take its place.
 
-        With a window it may be resumed for so long, and goes on with the session of that name if there is one.
+        With a window it may be resumed for so long, and goes on with the session of that name if there is one. A
+        recording counts as a session, but not as one that has just started: no final of it comes before others'.
         """
         key_id = principal.key_id if principal else ""
         try:
-            return await self._admit(owner, Lease(session_id, key_id, resume_window_s), principal)
+            return await self._admit(owner, Lease(session_id, key_id, resume_window_s), principal, recorded=recorded)
         except redis.exceptions.OutOfMemoryError:
             return memory_full(max(self.load.memory, MEMORY_FULL))
         except redis.RedisError as error:
             logger.warning("Admission cannot reach Redis: %s", error)
             return Refusal(ErrorCode.QUEUE_CONGESTION, "The service cannot reach its queue", retry_after_ms=2_000)
 
-    async def _admit(self, owner: str, lease: Lease, principal: Principal | None) -> Admission:
+    async def _admit(self, owner: str, lease: Lease, principal: Principal | None, *, recorded: bool) -> Admission:
         if barred := await bars.refusal(self._redis, lease.session_id, principal):
             return barred
         load = await self.read()
@@ -158,6 +172,8 @@ class Capacity:
             load = await self.read(FRESH_S)  # the caller may be the one who has just gone
         # what counts sessions is left to the script, which sees them as they are
         refusal = decide_on_jobs(load, self._limits)
+        if recorded and refusal is None:
+            refusal = decide_on_recording(load, self._limits)
         key_most = "" if principal is None or principal.max_sessions is None else principal.max_sessions
         args: list[str | int] = [
             lease.session_id,
@@ -172,6 +188,7 @@ class Capacity:
             most_sessions(load, self._limits),
             STARTING_MS,
             SETTLED_MS,
+            int(recorded),
         ]
         admitted = Admitted()
         keys = [keyspace.SESSIONS_KEY, keyspace.STARTING_KEY, keyspace.COUNTERS_KEY, *lease.keys]
@@ -252,8 +269,9 @@ class Capacity:
 
 def _parse(answer: Any) -> Cluster:
     *figures, beats = answer
-    sessions, lately, starting, waiting_finals, waiting_partials, running_finals, running_partials = figures[:7]
-    requests, rejected, step, held_ms, used, most = map(int, figures[7:])
+    sessions, lately, starting, *jobs = figures[:9]
+    waiting_finals, waiting_partials, waiting_recorded, running_finals, running_partials, running_recorded = jobs
+    requests, rejected, step, held_ms, used, most = map(int, figures[9:])
     workers = [heartbeat.heartbeat_decoder.decode(beat) for beat in beats]
     load = ClusterLoad(
         sessions=sessions,
@@ -261,8 +279,10 @@ def _parse(answer: Any) -> Cluster:
         settled=max(sessions - lately, 0),
         waiting_finals=waiting_finals,
         waiting_partials=waiting_partials,
+        waiting_recorded=waiting_recorded,
         running_finals=running_finals,
         running_partials=running_partials,
+        running_recorded=running_recorded,
         workers=len(workers),
         lanes=sum(worker.lanes for worker in workers),
         threads=sum(worker.threads for worker in workers),

@@ -34,6 +34,11 @@ class ClusterCollector(Collector):
         yield _gauge("stt_redis_up", "Whether Redis answers", 1)
         yield _gauge("stt_redis_memory_ratio", "Redis' memory in use, of its maxmemory; 0 without one", load.memory)
         yield _gauge("stt_queue_depth", "Jobs waiting and running, cluster-wide", load.depth)
+        yield _gauge(
+            "stt_recorded_jobs",
+            "Finals of recordings waiting and running, cluster-wide",
+            load.waiting_recorded + load.running_recorded,
+        )
         yield _gauge("stt_cluster_sessions", "Sessions, cluster-wide", load.sessions)
         yield _gauge("stt_workers_ready", "Workers with a loaded model", load.workers)
         yield _gauge(

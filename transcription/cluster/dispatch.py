@@ -26,6 +26,6 @@ def publish(job: Job) -> "asyncio.Future[None]":
 def _send(job: Job) -> None:
     started = time.perf_counter()
     current_app.signature(TASK_NAME, args=[msgspec.to_builtins(job)]).apply_async(
-        task_id=job.job_id, queue=QUEUE, priority=job.kind.priority, argsrepr="-", retry=False
+        task_id=job.job_id, queue=QUEUE, priority=job.priority, argsrepr="-", retry=False
     )
     metrics.publish_seconds.observe(time.perf_counter() - started)

@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from transcription.cluster.outbox import Outgoing, Sender
 from transcription.cluster.recovery import JobStates
 from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples
-from transcription.core.capacity.admission import Admission, Admitted, Principal, decide, session_exists
+from transcription.core.capacity.admission import (
+    Admission,
+    Admitted,
+    Principal,
+    decide,
+    decide_on_recording,
+    session_exists,
+)
 from transcription.core.capacity.load import ClusterLoad
 from transcription.core.config import Limits
 from transcription.core.contract.jobs import Job
@@ -58,7 +65,13 @@ class MemoryCluster:
     # Capacity
 
     async def admit(
-        self, session_id: str, owner: str, principal: Principal | None = None, resume_window_s: float = 0
+        self,
+        session_id: str,
+        owner: str,
+        principal: Principal | None = None,
+        resume_window_s: float = 0,
+        *,
+        recorded: bool = False,
     ) -> Admission:
         """Decide by the rules of the cluster (`core/capacity/admission.py`), with the leases and checkpoints here."""
         key_id = principal.key_id if principal else ""
@@ -67,8 +80,11 @@ class MemoryCluster:
         resumes = resume_window_s > 0 and checkpoint is not None and (lease is None or lease.key_id == key_id)
         if lease and not resumes:
             return session_exists(session_id)
-        if not lease and (refusal := decide(replace(self.load, sessions=len(self.leases)), self.limits)):
-            return refusal
+        if not lease:
+            load = replace(self.load, sessions=len(self.leases))
+            refusal = decide(load, self.limits) or (decide_on_recording(load, self.limits) if recorded else None)
+            if refusal:
+                return refusal
         self.leases[session_id] = Lease(owner, key_id)
         return Admitted(checkpoint, before) if resumes else Admitted()
 

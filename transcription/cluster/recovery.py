@@ -17,7 +17,7 @@ import redis.asyncio
 from transcription.cluster import scripts
 from transcription.core.contract import jobs
 from transcription.core.contract.jobs import Result
-from transcription.core.contract.keyspace import QUEUE_KEYS, claim_key, result_key, worker_key
+from transcription.core.contract.keyspace import FINALS_KEY, RECORDED_KEY, claim_key, result_key, worker_key
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Recovery:
 
     async def _answer(self, asked: list[Question]) -> None:
         job_ids = [job_id for ids, _ in asked for job_id in ids]
-        keys = [QUEUE_KEYS[0], *(key(job_id) for job_id in job_ids for key in (result_key, claim_key))]
+        keys = [FINALS_KEY, RECORDED_KEY, *(key(job_id) for job_id in job_ids for key in (result_key, claim_key))]
         answers = await self._job_states(keys, [worker_key(""), *job_ids])
         found = dict(zip(job_ids, answers, strict=True))
         for ids, tell in asked:

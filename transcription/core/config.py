@@ -17,6 +17,8 @@ Task = Literal["transcribe", "translate"]
 """What Whisper makes of speech: its text, or its text in English."""
 RECORDING_FINALS = 2
 """Finals that an upload may be owed before its audio waits."""
+RECORDING_WAIT_S = 240.0
+"""A recording's final not answered by then is given up: the longest that its audio is sure to be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +86,23 @@ class SessionConfig:
     (`core/session/pending_finals.py`)."""
     max_final_wait_s: float = 120.0
     """A final not answered by then is given up."""
+    recorded: bool = False
+    """Whether all the audio was there before the session: its finals yield to those of people who speak."""
 
     @property
     def of_recordings(self) -> "SessionConfig":
         """The same where all the audio is there already: what comes late is no silence, and no pause is waited in.
 
-        Few finals are owed at a time: enough for a worker to have the next one, too few to fill the queue.
+        Few finals are owed at a time: enough for a worker to have the next one, too few to fill the queue. One that
+        yields for long is not late: only what was lost is sent again.
         """
         return replace(
             self,
             partial_results=False,
+            recorded=True,
             max_audio_gap_ms=0,
+            result_timeout_s=RECORDING_WAIT_S,
+            max_final_wait_s=RECORDING_WAIT_S,
             max_pending_finals=min(self.max_pending_finals, RECORDING_FINALS),
             vad=replace(self.vad, speculate_ms=0),
         )
@@ -113,3 +121,5 @@ class Limits:
     """Jobs waiting and running."""
     max_estimated_server_total_ms: float = 500.0
     """What a final may be expected to take, from its job's dispatch to its message."""
+    max_recorded_wait_s: float = RECORDING_WAIT_S / 2
+    """What a recording's final may be expected to wait for its turn."""

@@ -26,7 +26,7 @@ from transcription.cluster.recovery import JobStates
 from transcription.core import protocol
 from transcription.core.capacity.admission import Admission, Admitted, shutting_down
 from transcription.core.contract import jobs, keyspace
-from transcription.core.contract.jobs import Failure, Kind, Result
+from transcription.core.contract.jobs import RECORDED, Failure, Kind, Result
 from transcription.core.contract.messages import (
     CANCEL_TYPE,
     MAX_SHOWN,
@@ -95,6 +95,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """`find_runtime` is called in the event loop; a session is told every `tick_s` what the `clock` says (s)."""
         super().__init__()
         self._find_runtime, self._clock, self._tick_s = find_runtime, clock, tick_s
+        self._has_room = asyncio.Event()
+        self._hurried = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As Channels does, with two more sources of messages, time and recovery, and without two tasks a message."""
@@ -114,7 +116,6 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             self.session.audio_of,
             self._audio_stored,
         )
-        self._has_room = asyncio.Event()
         self._began_ms = self._metered_ms = 0.0
         self._predicted: dict[str, tuple[float, float]] = {}
         self._shown = ""
@@ -138,10 +139,15 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 
     async def _hear_client(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """The client's next message, once there is room for it: what is not read here is not read from the socket."""
-        while self.session.saturated:
+        while self.session.saturated and not self._hurried:
             self._has_room.clear()
             await self._has_room.wait()
         return await receive()
+
+    def hurry(self) -> None:
+        """Read the client's next message although it is owed much: it is its last."""
+        self._hurried = True
+        self._has_room.set()
 
     def _audio_stored(self, samples: int) -> None:
         self.session.audio_stored(samples)
@@ -191,7 +197,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         await self._hear_result(jobs.decode_result(message["payload"]))
 
     async def _hear_result(self, result: Result) -> None:
-        metrics.jobs_total.labels(result.kind, "failed" if isinstance(result, Failure) else "done").inc()
+        metrics.jobs_total.labels(self._label(result.kind), "failed" if isinstance(result, Failure) else "done").inc()
         if expected := self._predicted.pop(result.job_id, None):
             predicted_s, sent_at = expected
             metrics.final_predicted_seconds.observe(predicted_s)
@@ -276,11 +282,11 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         match effect:
             case Submit(job=job):
                 load = self.runtime.capacity.load
-                if job.kind is Kind.FINAL and load.workers:
+                if job.label == Kind.FINAL and load.workers:
                     self._predicted.setdefault(job.job_id, (load.estimate_ms() / 1000, self._clock()))
-                metrics.jobs_total.labels(job.kind, "sent").inc()
+                metrics.jobs_total.labels(job.label, "sent").inc()
             case Resend(job=job):
-                metrics.jobs_total.labels(job.kind, "resent").inc()
+                metrics.jobs_total.labels(job.label, "resent").inc()
         self.runtime.outbox.put(effect, self._sender)
 
     def _count(self, message: protocol.ServerMessage) -> None:
@@ -290,10 +296,13 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             case protocol.FinalTranscript(audio_duration_ms=0):
                 pass  # the answer to a flush in silence: nothing was decoded
             case protocol.PartialTranscript(timing=timing) | protocol.FinalTranscript(timing=timing):
-                kind = Kind.FINAL if message.is_final else Kind.PARTIAL
+                kind = self._label(Kind.FINAL if message.is_final else Kind.PARTIAL)
                 for stage in metrics.TIMING_STAGES:
                     metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
                 self._shown = message.text
+
+    def _label(self, kind: Kind) -> str:
+        return RECORDED if self.session.config.recorded else kind
 
     async def _send(self, message: protocol.ServerMessage, *, again: bool) -> None:
         if not again:
@@ -308,7 +317,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         if draining.began.is_set():
             admission = shutting_down()
         elif admission is None:
-            admission = await self.runtime.capacity.admit(session_id, self.session.uid, self.principal, window_s)
+            recorded = self.session.config.recorded
+            admission = await self.runtime.capacity.admit(
+                session_id, self.session.uid, self.principal, window_s, recorded=recorded
+            )
         if isinstance(admission, Admitted):
             metrics.admissions_total.labels("resumed" if admission.checkpoint else "admitted").inc()
             if admission.taken_from:

@@ -36,7 +36,13 @@ class Places(Protocol):
     def load(self) -> ClusterLoad: ...
 
     async def admit(
-        self, session_id: str, owner: str, principal: Principal | None = None, resume_window_s: float = 0
+        self,
+        session_id: str,
+        owner: str,
+        principal: Principal | None = None,
+        resume_window_s: float = 0,
+        *,
+        recorded: bool = False,
     ) -> Admission: ...
 
     async def release(self, owner: str, *, resumable: bool = False) -> None: ...

@@ -55,10 +55,7 @@ def for_translations() -> Runtime:
     return replace(current, defaults=replace(current.defaults, task="translate", format="off"))
 
 
-CONSUMERS = {
-    "transcribe": TranscriptionConsumer.as_asgi(find_runtime=for_recordings),
-    "translate": TranscriptionConsumer.as_asgi(find_runtime=for_translations),
-}
+RUNTIMES = {"transcribe": for_recordings, "translate": for_translations}
 """By the recording's task."""
 
 
@@ -99,6 +96,7 @@ class Upload:
         self._recording, self._scope = recording, scope
         self._receive, self._send = receive, send
         self._decoding = Decoding(memory())
+        self._consumer = TranscriptionConsumer(find_runtime=RUNTIMES[recording.task])
         self._start: protocol.StartSession | None = None
         self._received = 0
         """Bytes of the body, and of what was fetched."""
@@ -140,7 +138,7 @@ class Upload:
             tasks = [group.create_task(self._refusing(self._read_on()))]
             if self._fetch:
                 tasks.append(group.create_task(self._refusing(self._fetched(self._fetch.url))))
-            await CONSUMERS[self._recording.task](scope, self._said().__anext__, self._told)
+            await self._consumer(scope, self._said().__anext__, self._told)
             for task in tasks:
                 task.cancel()
 
@@ -219,13 +217,17 @@ class Upload:
         self._stops = True
         if self._start is None:
             raise self._recording.refuse(503, shutting_down().message, ErrorCode.QUEUE_CONGESTION, RETRY_MS)
-        self._decoding.close()
-        self._ends.set()
+        self._leave()
 
     def _end(self) -> None:
         self._over = True
+        self._leave()
+
+    def _leave(self) -> None:
+        """Have the session end at once: not when it has an answer that it waits for, behind all who speak."""
         self._decoding.close()
         self._ends.set()
+        self._consumer.hurry()
 
     async def _said(self) -> AsyncIterator[dict[str, Any]]:
         """The session's messages from its client."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from transcription.core.capacity.admission import decide, most_sessions, room
+from transcription.core.capacity.admission import decide, decide_on_recording, most_sessions, room
 from transcription.core.capacity.load import ClusterLoad, estimated_max_concurrent
 from transcription.core.config import Limits
 from transcription.core.contract.heartbeat import Cost
@@ -57,6 +57,7 @@ def test_a_final_s_time_is_predicted(load: ClusterLoad, more: int, expected_ms: 
         (replace(ONE, waiting_partials=20), "QUEUE_FULL: Queue full: 20/20"),
         (replace(ONE, waiting_partials=5, running_partials=9, waiting_finals=2, running_finals=4),
          "QUEUE_FULL: Queue full: 20/20"),
+        (replace(ONE, waiting_recorded=90, running_recorded=9, sessions=9), None),
         (replace(ONE, running_finals=4), None),
         (replace(ONE, running_finals=5, sessions=1), "QUEUE_CONGESTION: Estimated latency 560 ms exceeds 500 ms"),
         (replace(ONE, running_finals=5), None),  # nobody is inside: left by those who have gone
@@ -79,6 +80,16 @@ def test_decide(load: ClusterLoad, refused: str | None) -> None:
 
     assert (f"{refusal.code}: {refusal.message}" if refusal else None) == refused
     assert refusal is None or refusal.retry_after_ms
+
+
+@pytest.mark.parametrize(
+    ("waiting", "workers", "refused"), [(29, 1, False), (30, 1, True), (59, 2, False), (60, 2, True)]
+)
+def test_recordings_must_have_their_turns_in_time(waiting: int, workers: int, refused: bool) -> None:
+    """Each worker gives them one in four seconds, whatever else it does; half of what a final may wait is full."""
+    load = replace(ONE, workers=workers, waiting_recorded=waiting)
+
+    assert bool(decide_on_recording(load, LIMITS)) is refused
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 -- at each write, and let all pass after one that it allows, such as ZREMRANGEBYSCORE.
 -- KEYS: sessions, starting, counters, lease, state, key_sessions
 --   key_sessions: only where the session has an API key
--- ARGV: id, owner, ttl, resume_ttl, key, most, key_most, refused, room, asked_for, starting_ms, settled_ms
+-- ARGV: id, owner, ttl, resume_ttl, key, most, key_most, refused, room, asked_for, starting_ms, settled_ms, recorded
 --   id, owner: the session's name and uid; key: its API key, or ''
 --   ttl, resume_ttl: life of the lease, and of the state of a session that may be resumed (s); '' where it may not
 --   most, key_most: how many sessions there may be, and how many of the key; key_most '': as many as of others
 --   refused: '1' where the load says no; room, asked_for: how many may be starting, how many there may be by the load
 --   starting_ms, settled_ms: how long a session counts as starting, and as not settled
+--   recorded: '1' for a recording, which does not count as starting
 -- Returns a refusal's name or 'ok'; where a session goes on {its owner before, what is settled}.
 local sessions, starting, counters, lease, state, key_sessions = unpack(KEYS)
-local id, owner, ttl, resume_ttl, key, most, key_most, refused, room, asked_for, starting_ms, settled_ms = unpack(ARGV)
+local id, owner, ttl, resume_ttl, key, most, key_most, refused, room, asked_for, starting_ms, settled_ms, recorded = unpack(ARGV)
 
 local time = redis.call('TIME')
 local now, now_ms = tonumber(time[1]), time[1] * 1000 + math.floor(time[2] / 1000)
@@ -38,7 +39,7 @@ end
 
 redis.call('SET', lease, owner, 'EX', ttl)
 redis.call('ZADD', sessions, now + ttl, id)
-if not holder then redis.call('ZADD', starting, now_ms, id) end
+if not holder and recorded ~= '1' then redis.call('ZADD', starting, now_ms, id) end
 if key_sessions then
   redis.call('ZADD', key_sessions, now + ttl, id)
   redis.call('EXPIRE', key_sessions, ttl)

@@ -44,6 +44,8 @@ NO_WORKER_RETRY_MS = 2_000
 """What a refused client is told to wait where nothing that sessions do helps: for a worker, for Redis' memory."""
 FULL_RETRY_MS = 1_000
 """And where it takes other sessions to end, or a queue to drain."""
+RECORDING_RETRY_MS = 10_000
+"""And where recordings are before it, which take longer."""
 MEMORY_FULL = 0.9
 """Share of Redis' memory from which nobody new gets in: the rest is for the audio and the jobs of those inside."""
 
@@ -74,6 +76,14 @@ def decide_on_jobs(load: ClusterLoad, limits: Limits) -> Refusal | None:
         wait_ms = max(round((HOLD_S - load.step_held_s) * 1000), FULL_RETRY_MS)
         return Refusal(ErrorCode.QUEUE_CONGESTION, "The queue was full a moment ago and is draining", wait_ms)
     return None
+
+
+def decide_on_recording(load: ClusterLoad, limits: Limits) -> Refusal | None:
+    """Whether a recording is refused that people would be let in beside: those inside must have their turns in time."""
+    if load.recorded_wait_s < limits.max_recorded_wait_s:
+        return None
+    message = f"Too many recordings: {load.waiting_recorded} of their segments wait"
+    return Refusal(ErrorCode.QUEUE_FULL, message, RECORDING_RETRY_MS)
 
 
 def room(load: ClusterLoad, limits: Limits) -> int:

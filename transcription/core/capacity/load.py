@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from transcription.core.config import Limits
 from transcription.core.contract.heartbeat import Cost
+from transcription.core.contract.jobs import RECORDED_TURN_S
 
 MOST_FINALS = 100_000
 """Where counting finals ends, for a cluster that could take any number."""
@@ -35,9 +36,11 @@ class ClusterLoad:
     """Sessions admitted so long ago that `final_rate` knows them."""
     waiting_finals: int = 0
     waiting_partials: int = 0
-    """Jobs in the broker."""
+    waiting_recorded: int = 0
+    """Jobs in the broker; `recorded` are finals of recordings."""
     running_finals: int = 0
     running_partials: int = 0
+    running_recorded: int = 0
     """Jobs that workers have in hand, decoding or about to."""
     workers: int = 0
     """Live workers with a loaded model; the rest of them together, or on average."""
@@ -61,8 +64,13 @@ class ClusterLoad:
 
     @property
     def depth(self) -> int:
-        """How many jobs wait and run, of both kinds."""
+        """How many jobs of people who speak wait and run, of both kinds; what recordings have yields to them."""
         return self.waiting_finals + self.waiting_partials + self.running_finals + self.running_partials
+
+    @property
+    def recorded_wait_s(self) -> float:
+        """The pauses before a recording's final (s) if there were no more than turns for it; 0 without a worker."""
+        return self.waiting_recorded * RECORDED_TURN_S / self.workers if self.workers else 0.0
 
     @property
     def idle_ms(self) -> float:

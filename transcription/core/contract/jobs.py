@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from transcription.core.config import Task
+from transcription.core.contract.keyspace import FINAL_PRIORITY, PARTIAL_PRIORITY, RECORDED_PRIORITY
 from transcription.core.protocol import Dropped, Word
 
 TASK_NAME = "workers.transcribe"
@@ -20,10 +21,11 @@ class Kind(StrEnum):
     PARTIAL = "partial"
     FINAL = "final"
 
-    @property
-    def priority(self) -> int:
-        """Celery priority: finals before partials, always."""
-        return 0 if self is Kind.FINAL else 6
+
+RECORDED = "recorded"
+"""What metrics call a final of a recording, beside the kinds."""
+RECORDED_TURN_S = 4.0
+"""A worker begins with a final of a recording so long after the last one, whatever partials wait."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What is written: what was said, or that in English."""
     endpointed: bool = True
     """Whether an endpointer has found speech in the segment; where none has looked, the worker does."""
+    recorded: bool = False
+    """Whether its audio was all there before: nobody is waiting while they speak, so it yields to those who are."""
+
+    @property
+    def priority(self) -> int:
+        """Celery priority: finals before partials, always; those of recordings after both."""
+        return RECORDED_PRIORITY if self.recorded else FINAL_PRIORITY if self.kind is Kind.FINAL else PARTIAL_PRIORITY
+
+    @property
+    def label(self) -> str:
+        """What metrics call it."""
+        return RECORDED if self.recorded else self.kind
 
     def log_context(self) -> dict[str, object]:
         """What may be logged of a job."""

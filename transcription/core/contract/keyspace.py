@@ -162,9 +162,13 @@ def worker_key(worker_id: str) -> str:
 QUEUE = "stt"
 PRIORITY_STEPS = (0, 3, 6, 9)
 """Celery's priority buckets, 0 first."""
+FINAL_PRIORITY, PARTIAL_PRIORITY, RECORDED_PRIORITY = 0, 6, 9
+"""Of finals, partials and finals of recordings."""
 PRIORITY_SEPARATOR = ":"
 QUEUE_KEYS = (QUEUE, *(f"{QUEUE}{PRIORITY_SEPARATOR}{step}" for step in PRIORITY_STEPS if step))
-"""Lists of messages, one a bucket (`_q_for_pri`); finals are in the first."""
+"""Lists of messages, one a bucket (`_q_for_pri`)."""
+FINALS_KEY, RECORDED_KEY = QUEUE_KEYS[0], QUEUE_KEYS[-1]
+"""Those of finals, and of finals of recordings."""
 UNACKED_KEY = "unacked"
 """Hash of the messages in workers' hands."""
 

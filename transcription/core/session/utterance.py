@@ -266,6 +266,7 @@ class Utterance:
             language=self._config.language,
             task=self._config.task,
             endpointed=self._config.vad.enabled,
+            recorded=self._config.recorded,
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,
