@@ -115,6 +115,17 @@ def test_each_cut_of_endless_speech_respects_the_maximum() -> None:
     assert all(0 < length <= 50 * WINDOW for length in lengths)
 
 
+def test_a_pause_that_lasts_at_the_maximum_is_the_end() -> None:
+    """Not a quieter place before it: the final of this pause is decoded already, and may have been shown."""
+    endpointer = SilenceEndpointer(VadConfig(min_speech_ms=0, pre_roll_ms=0, speculate_ms=64), 50 * WINDOW)
+    found = []
+    for i in range(50):
+        found += endpointer.push(0.9 if i < 47 else 0.0, 0.01 if i == 30 else 1.0)
+
+    assert found[1:] == [Paused(), Closed(50 * WINDOW, 47 * WINDOW)]
+    assert not endpointer.in_speech
+
+
 @pytest.mark.parametrize("speaking", [True, False])
 def test_end_declares_an_endpoint_only_in_speech(speaking: bool) -> None:
     """A flush in silence is nothing."""

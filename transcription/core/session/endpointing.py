@@ -231,7 +231,8 @@ class SilenceEndpointer:
             self._paused = True
             found.append(Paused())
         if self._position - self._start >= self._max_utterance:
-            found += self._split()
+            # in a pause that lasts there is no better place, and its final may have been shown already
+            found += self.end(self._position) if self._paused else self._split()
         return found
 
     def _segment_start(self) -> int:
