@@ -55,9 +55,9 @@ class Stack(Processes):
             "STT_DRAIN_S": "1",
         }
         self.env |= settings
-        valkey = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', "loglevel nothing"]
-        if persistent:
-            valkey += ["appendonly yes", "appendfsync everysec", f"dir {directory}"]
+        # as a replica it writes to its folder whatever it is told to save
+        valkey = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', f"dir {directory}"]
+        valkey += ["loglevel nothing", *(["appendonly yes", "appendfsync everysec"] if persistent else [])]
         self._valkey = "\n".join([*valkey, ""])
 
     def __enter__(self) -> Self:

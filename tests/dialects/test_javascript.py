@@ -120,13 +120,11 @@ def test_openai_realtime(heard: dict[str, list[Told]]) -> None:
     """A commit of nothing is an error of that commit, and no end."""
     told = heard["realtime"]
     kinds = [event["type"] for event in told]
-    deltas = [event["delta"] for event in told if event["type"].endswith(".delta")]
     (completed,) = (event for event in told if event["type"] == COMPLETED)
 
     assert kinds[:3] == ["session.created", "session.updated", "error"]
     assert told[2]["error"]["code"] == "input_audio_buffer_commit_empty"
     assert SAID in words(completed["transcript"])
-    assert completed["transcript"].startswith("".join(deltas))
     assert kinds[-1] == "close"
 
 

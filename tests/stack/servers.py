@@ -57,7 +57,8 @@ class Redis:
     def start(self, processes: Processes) -> Child:
         """As docker-compose.yml does: the file, and secrets by stdin."""
         lines = [
-            "bind 127.0.0.1", "port 0", f"tls-port {self._port}", "tls-auth-clients no",
+            f"dir {self._certificate.path.parent}", "bind 127.0.0.1",
+            "port 0", f"tls-port {self._port}", "tls-auth-clients no",
             f"tls-cert-file {self._certificate.path}", f"tls-key-file {self._certificate.key}",
             f"tls-ca-cert-file {self._certificate.path}",
             "user default off",

@@ -76,7 +76,10 @@ const clients = {
     const openai = new OpenAI({ baseURL: `https://${address}/v1`, apiKey: key }); // it knows TLS only
     const connection = new OpenAIRealtimeWS({ intent: "transcription" }, openai);
     const commit = () => connection.send({ type: "input_audio_buffer.commit" });
-    connection.socket.on("close", (code, reason) => tell({ type: "close", code, reason: reason.toString() }));
+    connection.socket.on("close", (code, reason) => {
+      tell({ type: "close", code, reason: reason.toString() });
+      process.exit();
+    });
     connection.on("error", fail);
     connection.on("event", tell);
     connection.on("session.created", () => connection.send({
@@ -96,7 +99,7 @@ const clients = {
     connection.on("session.updated", async () => {
       if (!loop) commit();
       await speak((piece) => {
-        if (connection.socket.readyState !== WebSocket.OPEN) process.exit();
+        if (connection.socket.readyState !== WebSocket.OPEN) return; // closing: what is told of it is still to come
         connection.send({ type: "input_audio_buffer.append", audio: piece.toString("base64") });
       });
       commit();

@@ -47,7 +47,8 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
     stack = Stack(tmp_path, SETTINGS)
     parts = urlsplit(stack.redis_url)
     lines = [f"bind 127.0.0.1\nport {second}\nrequirepass {parts.password}\nmasterauth {parts.password}\nsave ''"]
-    lines += [f"replicaof 127.0.0.1 {parts.port}\nloglevel nothing\nrepl-diskless-sync-delay 0\n"]
+    (folder := tmp_path / "replica").mkdir()
+    lines += [f"dir {folder}\nreplicaof 127.0.0.1 {parts.port}\nloglevel nothing\nrepl-diskless-sync-delay 0\n"]
     with (
         Address(parts.port or 0).listening() as address,
         stack,
