@@ -15,13 +15,15 @@ from benchmarks.dictation import Turn
 from benchmarks.model import FINAL_BEAM, LANGUAGE, chosen
 from transcription.core.audio import mean_power
 from transcription.core.config import VadConfig
-from transcription.core.contract.jobs import Job, Kind
+from transcription.core.contract.jobs import Kind, job_by_itself
 from transcription.core.session.endpointing import WINDOW, Opened, Paused, SilenceEndpointer
 from transcription.ingress.vad import SileroVad
 from workers.engines.engine import Hypothesis, Request
 
 NEVER_MS = 60_000
 """Silence that no turn has: every pause is gone through."""
+
+SPECULATIVE = job_by_itself("turns", Kind.FINAL, language=LANGUAGE, beam_size=FINAL_BEAM)
 
 Transcriber = Callable[[np.ndarray], str]
 """int16 of shape `(samples,)`, 16 kHz, into text."""
@@ -84,24 +86,6 @@ class Finals:
         return self._known[name]
 
     def _decode(self, pcm: np.ndarray) -> str:
-        prepared = self._engine.prepare(_job(pcm.size), pcm.astype(np.float32) / np.float32(32768))
+        prepared = self._engine.prepare(SPECULATIVE, pcm.astype(np.float32) / np.float32(32768))
         found = self._engine.decode([prepared])[0] if isinstance(prepared, Request) else prepared
         return found.text if isinstance(found, Hypothesis) else ""
-
-
-def _job(samples: int) -> Job:
-    """A speculative final of so many samples."""
-    return Job(
-        job_id="turns",
-        group="turns",
-        segment_id="turns",
-        kind=Kind.FINAL,
-        audio_key="",
-        overtaken_key="",
-        number=0,
-        start=0,
-        end=samples,
-        language=LANGUAGE,
-        beam_size=FINAL_BEAM,
-        word_timestamps=False,
-    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from launcher import preflight
 from sttproject import env
 from transcription.core.audio import ms_from_samples
-from transcription.core.contract.jobs import Job, Kind
+from transcription.core.contract.jobs import Job, Kind, job_by_itself
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript, RedactType, Timing
 from transcription.core.text.formatting import format_text
 from transcription.core.text.redaction import Redaction
@@ -109,20 +109,7 @@ def _decode(engine: Engine, jobs: Sequence[Job], stretches: Sequence[Stretch]) -
 
 
 def _job(stretch: Stretch, language: str, beam_size: int) -> Job:
-    return Job(
-        job_id=_name(stretch),
-        group=NAME,
-        segment_id=_name(stretch),
-        kind=Kind.FINAL,
-        audio_key="",
-        overtaken_key="",
-        number=0,
-        start=0,
-        end=None,
-        language=language,
-        beam_size=beam_size,
-        word_timestamps=True,
-    )
+    return job_by_itself(_name(stretch), Kind.FINAL, language=language, beam_size=beam_size, word_timestamps=True)
 
 
 def _final(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcription.core.config import SAMPLE_RATE
-from transcription.core.contract.jobs import Job, Kind
+from transcription.core.contract.jobs import Job, Kind, job_by_itself
 from workers.batching import Batcher, Decoded
 from workers.engines.engine import Engine, EngineError, Hypothesis
 
@@ -54,20 +54,7 @@ class Decoder:
         noise = np.random.default_rng(0).normal(0, 1e-3, PROOF_S * SAMPLE_RATE).astype(np.float32)
         proofs = {}
         for kind, beam in ((Kind.PARTIAL, 1), (Kind.FINAL, beam_size)):
-            job = Job(
-                job_id="proof",
-                group="",
-                segment_id="",
-                kind=Kind.PARTIAL,
-                audio_key="",
-                overtaken_key="",
-                number=0,
-                start=0,
-                end=None,
-                language=language,
-                beam_size=beam,
-                word_timestamps=False,
-            )
+            job = job_by_itself("proof", Kind.PARTIAL, language=language, beam_size=beam)
             try:
                 proofs[kind] = self._decode(job, noise)
             except Exception as error:

@@ -73,6 +73,24 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return {"job_id": self.job_id, "segment_id": self.segment_id, "kind": self.kind}
 
 
+def job_by_itself(name: str, kind: Kind, *, language: str, beam_size: int, word_timestamps: bool = False) -> Job:
+    """A decode that no session asks for: its audio is given to the engine together with it."""
+    return Job(
+        job_id=name,
+        group=name,
+        segment_id=name,
+        kind=kind,
+        audio_key="",
+        overtaken_key="",
+        number=0,
+        start=0,
+        end=None,
+        language=language,
+        beam_size=beam_size,
+        word_timestamps=word_timestamps,
+    )
+
+
 class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript"):
     """The answer to a job: what its audio says, and what that cost."""
 
