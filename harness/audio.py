@@ -1,5 +1,7 @@
 """Audio to say: recorded speech, silence, noise. PCM is signed 16 bit, little-endian, mono, 16 kHz."""
 
+import io
+import subprocess
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,3 +35,20 @@ def noise(seconds: float, seed: int = 0) -> bytes:
 def frames(pcm: bytes, size: int = FRAME) -> Iterator[bytes]:
     """PCM in pieces of `size` bytes, the last of what is left."""
     return (pcm[at : at + size] for at in range(0, len(pcm), size))
+
+
+def wav(pcm: bytes, rate: int = SAMPLE_RATE) -> bytes:
+    """The PCM with a header."""
+    written = io.BytesIO()
+    with wave.open(written, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm)
+    return written.getvalue()
+
+
+def encoded(pcm: bytes, *options: str | Path, rate: int = SAMPLE_RATE, to: str | Path = "-") -> bytes:
+    """The PCM as FFmpeg writes it; empty where it is written to a file."""
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "-", *options, to]
+    return subprocess.run(command, input=pcm, check=True, capture_output=True).stdout

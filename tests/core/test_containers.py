@@ -1,12 +1,10 @@
 """What a stream is by its first bytes, for it to be decoded as it comes."""
 
-import subprocess
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.audio import SAMPLE_RATE, speech
+from harness.audio import SAMPLE_RATE, encoded, speech
 from transcription.core.containers import MAGIC, demuxer_of, wave_samples
 
 PCM = speech("s13_pm_alex")[: 2 * SAMPLE_RATE]
@@ -21,17 +19,16 @@ KINDS = {
 }
 
 
-def encoded(container: str, *options: str) -> bytes:
+def contained(container: str, *options: str) -> bytes:
     """The PCM in a container, written as a stream."""
-    command = ["ffmpeg", "-v", "error", "-f", "s16le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "-"]
-    return subprocess.run([*command, *options, "-f", container, "-"], input=PCM, check=True, capture_output=True).stdout
+    return encoded(PCM, *options, "-f", container)
 
 
 @pytest.mark.parametrize("demuxer", KINDS)
 def test_a_container_is_known_by_its_beginning(demuxer: str) -> None:
     """As soon as it can be, and never taken for another or for none before."""
     container, *options = KINDS[demuxer]
-    data = encoded(container, *options)
+    data = contained(container, *options)
     seen = [demuxer_of(data[:size]) for size in range(4_000)]
     known = seen.index(demuxer)
 
@@ -56,7 +53,7 @@ def test_quiet_or_full_samples_that_begin_like_a_frame_are_none(first: bytes) ->
 
 def test_one_frame_s_header_is_no_proof() -> None:
     """A sample in 65,536 looks like one; where a second frame would be there is none."""
-    header = encoded("mp3", "-id3v2_version", "0", "-write_xing", "0")[:4]
+    header = contained("mp3", "-id3v2_version", "0", "-write_xing", "0")[:4]
 
     assert demuxer_of(header + bytes(100)) is None
     assert demuxer_of(header + bytes(2_000)) == ""
@@ -68,7 +65,7 @@ def test_one_frame_s_header_is_no_proof() -> None:
 )
 def test_the_samples_of_a_wav(codec: str, encoding: str) -> None:
     """Whatever stands in its header besides."""
-    data = encoded("wav", "-c:a", codec, "-ar", "8000", "-ac", "2")
+    data = contained("wav", "-c:a", codec, "-ar", "8000", "-ac", "2")
     found = wave_samples(data)
     assert found
     *said, start = found
@@ -79,5 +76,5 @@ def test_the_samples_of_a_wav(codec: str, encoding: str) -> None:
 
 
 def test_a_wav_of_anything_else_is_left_to_ffmpeg() -> None:
-    assert wave_samples(encoded("wav", "-c:a", "pcm_s24le")) is None
-    assert wave_samples(encoded("wav", "-c:a", "adpcm_ms")) is None
+    assert wave_samples(contained("wav", "-c:a", "pcm_s24le")) is None
+    assert wave_samples(contained("wav", "-c:a", "adpcm_ms")) is None

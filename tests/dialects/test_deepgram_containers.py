@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import websockets
-from containers import wav
 from deepgram import AsyncDeepgramClient
 from deepgram.core.events import EventType
 from real_clients import PCM, SAID, address, environment, sessions, words
 from websockets.exceptions import ConnectionClosedError
 
-from harness.audio import SAMPLE_RATE, silence, speech
+from harness.audio import encoded, silence, speech, wav
 from harness.stack import Stack
 from harness.waiting import until
 
@@ -29,10 +27,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def encoded(kind: str, pcm: bytes = PCM) -> bytes:
+def streamed(kind: str, pcm: bytes = PCM) -> bytes:
     """The PCM as a stream of a kind."""
-    command = ["ffmpeg", "-v", "error", "-f", "s16le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "-"]
-    return subprocess.run([*command, *KINDS[kind], "-"], input=pcm, check=True, capture_output=True).stdout
+    return encoded(pcm, *KINDS[kind])
 
 
 def pieces(data: bytes, size: int = 1_000) -> Iterator[bytes]:
@@ -90,7 +87,7 @@ async def test_the_sdk_s_words(model_stack: Stack, kind: str) -> None:
     ):
         connection.on(EventType.MESSAGE, told.append)
         listening = asyncio.create_task(connection.start_listening())
-        for piece in pieces(encoded(kind)):
+        for piece in pieces(streamed(kind)):
             await connection.send_media(piece)
         await connection.send_finalize()
         await connection.send_close_stream()
@@ -105,7 +102,7 @@ async def test_the_sdk_s_words(model_stack: Stack, kind: str) -> None:
 @pytest.mark.parametrize("kind", [*KINDS, "samples"])
 async def test_every_kind_is_as_long_as_its_audio(echo_stack: Stack, kind: str) -> None:
     """And is heard as it comes: speech is told of before the stream is over."""
-    stream = PCM if kind == "samples" else encoded(kind)
+    stream = PCM if kind == "samples" else streamed(kind)
     async with listener(echo_stack, "/v1/listen?vad_events=true") as client:
         for piece in pieces(stream[: len(stream) * 9 // 10]):
             await client.ws.send(piece)
@@ -124,7 +121,7 @@ async def test_every_kind_is_as_long_as_its_audio(echo_stack: Stack, kind: str) 
 async def test_a_wav_is_what_its_samples_are(echo_stack: Stack) -> None:
     """To the last sample, whichever rate is asked for."""
     texts = []
-    for stream, query in ((PCM, "?encoding=linear16"), (wav(), ""), (wav(), "?sample_rate=16000")):
+    for stream, query in ((PCM, "?encoding=linear16"), (wav(PCM), ""), (wav(PCM), "?sample_rate=16000")):
         async with listener(echo_stack, f"/v1/listen{query}") as client:
             for piece in pieces(stream, 3_200):
                 await client.ws.send(piece)
@@ -138,7 +135,7 @@ async def test_a_wav_is_what_its_samples_are(echo_stack: Stack) -> None:
 
 async def test_flux_takes_containers_too(echo_stack: Stack) -> None:
     async with listener(echo_stack, "/v2/listen?model=flux-general-multi&encoding=ogg-opus") as client:
-        for piece in pieces(encoded("ogg")):
+        for piece in pieces(streamed("ogg")):
             await client.ws.send(piece)
         await client.say("CloseStream")
         await client.is_hung_up_on()
@@ -175,7 +172,7 @@ async def test_what_is_no_audio_ends_in_the_protocol_s_own_error(
 
 async def test_a_client_that_hangs_up_in_its_midst_ends_its_session(echo_stack: Stack) -> None:
     async with listener(echo_stack) as client:
-        await client.ws.send(encoded("webm", speech("s13_pm_alex") + silence(1.0))[:5_000])
+        await client.ws.send(streamed("webm", speech("s13_pm_alex") + silence(1.0))[:5_000])
         await asyncio.to_thread(until, lambda: sessions(echo_stack) == 1, "the session")
 
     await asyncio.to_thread(until, lambda: sessions(echo_stack) == 0, "the session's end")

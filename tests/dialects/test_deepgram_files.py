@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 import requests
-from containers import wav
 from deepgram.core.api_error import ApiError
 from real_clients import PCM, recorded, sessions
 
-from harness.audio import silence, speech
+from harness.audio import silence, speech, wav
 from harness.stack import ECHO, Stack
 from harness.waiting import until
 
@@ -48,7 +47,7 @@ def test_samples_without_a_container(echo_stack: Stack) -> None:
     """By the parameters that say what they are; the same as in a WAV."""
     raw = {"encoding": "linear16", "sample_rate": "16000"}
     of_samples = listen(echo_stack, PCM, **raw).json()
-    of_wav = listen(echo_stack, wav(), **raw).json()
+    of_wav = listen(echo_stack, wav(PCM), **raw).json()
     without = listen(echo_stack, PCM)
 
     assert of_samples["results"] == of_wav["results"]
@@ -90,7 +89,7 @@ def test_silence_has_no_words(echo_stack: Stack) -> None:
 )
 def test_a_parameter_that_cannot_be_served_is_named(echo_stack: Stack, query: dict[str, str], message: str) -> None:
     with recorded(echo_stack) as client, pytest.raises(ApiError) as refused:
-        client.transcribe_file(request=wav(), request_options=ONCE | {"additional_query_parameters": query})
+        client.transcribe_file(request=wav(PCM), request_options=ONCE | {"additional_query_parameters": query})
 
     assert refused.value.status_code == 400
     assert refused.value.body["err_code"] == "Bad Request"
@@ -98,7 +97,7 @@ def test_a_parameter_that_cannot_be_served_is_named(echo_stack: Stack, query: di
     assert refused.value.headers["dg-request-id"] == refused.value.body["request_id"]
 
 
-@pytest.mark.parametrize("body", [b"", b"hello" * 1000, wav()[:40]], ids=["nothing", "text", "half a header"])
+@pytest.mark.parametrize("body", [b"", b"hello" * 1000, wav(PCM)[:40]], ids=["nothing", "text", "half a header"])
 def test_what_is_no_recording_is_said_to_be_none(echo_stack: Stack, body: bytes) -> None:
     answer = listen(echo_stack, body)
 
@@ -109,7 +108,7 @@ def test_what_is_no_recording_is_said_to_be_none(echo_stack: Stack, body: bytes)
 
 def test_a_wrong_key_and_a_recording_too_large(small: tuple[Stack, str]) -> None:
     stack, key = small
-    wrong, none = listen(stack, wav(), key="wrong"), listen(stack, wav())
+    wrong, none = listen(stack, wav(PCM), key="wrong"), listen(stack, wav(PCM))
     large, long = listen(stack, LARGE, key=key), listen(stack, wav(silence(31.0)), key=key)
 
     assert [(one.status_code, one.json()["err_code"]) for one in (wrong, none)] == [(401, "INVALID_AUTH")] * 2
@@ -134,7 +133,7 @@ def test_a_client_that_hangs_up_stops_the_work(small: tuple[Stack, str]) -> None
     uploading.start()
     until(lambda: sessions(stack) == 1, "the session")
     with recorded(stack, key) as client, pytest.raises(ApiError) as refused:
-        client.transcribe_file(request=wav(), request_options=ONCE)
+        client.transcribe_file(request=wav(PCM), request_options=ONCE)
     goes.set()
     uploading.join()
     until(lambda: sessions(stack) == 0, "the session's end")
@@ -142,7 +141,7 @@ def test_a_client_that_hangs_up_stops_the_work(small: tuple[Stack, str]) -> None
     assert refused.value.status_code == 429
     assert refused.value.body["err_code"] == "TOO_MANY_REQUESTS"
     assert refused.value.headers["retry-after-ms"] == "1000"
-    assert listen(stack, wav(), key=key).ok
+    assert listen(stack, wav(PCM), key=key).ok
 
 
 # From elsewhere
@@ -184,7 +183,7 @@ def shelf() -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
         here = f"http://127.0.0.1:{server.server_port}"
         Shelf.things = {
-            "/a.wav": lambda shelf: shelf.gives(wav()),
+            "/a.wav": lambda shelf: shelf.gives(wav(PCM)),
             "/moved": lambda shelf: shelf.gives(b"", 302, Location="/a.wav"),
             "/round": lambda shelf: shelf.gives(b"", 302, Location="/round"),
             "/inside": lambda shelf: shelf.gives(b"", 302, Location="http://127.0.0.2/a.wav"),
@@ -203,7 +202,7 @@ def test_a_recording_is_fetched(small: tuple[Stack, str], shelf: str, path: str)
     stack, key = small
     with recorded(stack, key) as client:
         told = client.transcribe_url(url=shelf + path, request_options=ONCE)
-    here = listen(stack, wav(), key=key).json()
+    here = listen(stack, wav(PCM), key=key).json()
 
     assert told.results.channels[0].alternatives[0].transcript
     assert told.metadata.sha256 == here["metadata"]["sha256"]

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from containers import wav
 from elsewhere import HERE, Program, Told, node, way
 from real_clients import SAID, at_rate, words
 
-from harness.audio import silence, speech
+from harness.audio import silence, speech, wav
 from harness.cutter import Cutter
 from harness.stack import ECHO, Stack
 from harness.talker import Talker

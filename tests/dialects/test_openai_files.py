@@ -8,11 +8,11 @@ from typing import Any
 import openai
 import pytest
 import requests
-from containers import KINDS, recording, wav
+from containers import KINDS, recording
 from openai import OpenAI
 from real_clients import PCM, SAID, sessions, words
 
-from harness.audio import noise, silence, speech
+from harness.audio import noise, silence, speech, wav
 from harness.stack import ECHO, Stack
 from harness.waiting import until
 
@@ -60,7 +60,7 @@ def test_verbose_json_has_segments_and_words_where_they_were_said(keyed: tuple[S
     with sdk(stack, key) as client:
         told = client.audio.transcriptions.create(
             model="whisper-1",
-            file=("a.wav", wav()),
+            file=("a.wav", wav(PCM)),
             response_format="verbose_json",
             timestamp_granularities=["word", "segment"],
         )
@@ -79,7 +79,7 @@ def test_verbose_json_has_segments_and_words_where_they_were_said(keyed: tuple[S
 def test_subtitles(keyed: tuple[Stack, str], kind: Any, first: str) -> None:
     stack, key = keyed
     with sdk(stack, key) as client:
-        told = client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav()), response_format=kind)
+        told = client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav(PCM)), response_format=kind)
 
     assert str(told).startswith(first)
     assert SAID in words(str(told))
@@ -87,8 +87,8 @@ def test_subtitles(keyed: tuple[Stack, str], kind: Any, first: str) -> None:
 
 def test_text_and_json_say_the_same(echo_stack: Stack) -> None:
     with sdk(echo_stack) as client:
-        text = client.audio.transcriptions.create(model="any", file=("a.wav", wav()), response_format="text")
-        told = client.audio.transcriptions.create(model="any", file=("a.wav", wav()))
+        text = client.audio.transcriptions.create(model="any", file=("a.wav", wav(PCM)), response_format="text")
+        told = client.audio.transcriptions.create(model="any", file=("a.wav", wav(PCM)))
 
     assert str(text) == f"{told.text}\n"
     assert told.text
@@ -109,7 +109,7 @@ def test_a_stream_s_deltas_are_its_text(echo_stack: Stack) -> None:
 def test_fields_in_any_order(echo_stack: Stack) -> None:
     """As `curl` sends them, the file first; or what matters first, and the file transcribed as it comes in."""
     url = f"{echo_stack.http_url}/v1/audio/transcriptions"
-    file, model, language = ("file", ("a.wav", wav())), ("model", (None, "m")), ("language", (None, "pt"))
+    file, model, language = ("file", ("a.wav", wav(PCM))), ("model", (None, "m")), ("language", (None, "pt"))
     orders: list[Any] = [[file, model, language], [model, language, file], [model, file, language]]
     texts = [requests.post(url, files=order, timeout=30).json()["text"] for order in orders]
 
@@ -135,7 +135,7 @@ def test_silence_is_an_empty_text(echo_stack: Stack) -> None:
 )
 def test_a_bad_field_is_named(echo_stack: Stack, fields: dict[str, str], file: bool, param: str, message: str) -> None:
     parts: list[Any] = [(name, (None, value)) for name, value in fields.items()]
-    parts += [("file", ("a.wav", wav()))] * file or [("other", (None, "x"))]
+    parts += [("file", ("a.wav", wav(PCM)))] * file or [("other", (None, "x"))]
     answer = requests.post(f"{echo_stack.http_url}/v1/audio/transcriptions", files=parts, timeout=30)
     error = answer.json()["error"]
 
@@ -147,7 +147,7 @@ def test_a_bad_field_is_named(echo_stack: Stack, fields: dict[str, str], file: b
 
 @pytest.mark.parametrize(
     "file",
-    [b"", b"hello" * 1000, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", wav()[:40], bytes(100_000)],
+    [b"", b"hello" * 1000, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", wav(PCM)[:40], bytes(100_000)],
     ids=["nothing", "text", "a playlist", "half a header", "zeros"],
 )
 def test_what_is_no_recording_is_said_to_be_none(echo_stack: Stack, file: bytes) -> None:
@@ -160,7 +160,7 @@ def test_what_is_no_recording_is_said_to_be_none(echo_stack: Stack, file: bytes)
 
 
 def test_a_body_that_is_no_form(echo_stack: Stack) -> None:
-    answer = requests.post(f"{echo_stack.http_url}/v1/audio/transcriptions", data=wav(), timeout=30)
+    answer = requests.post(f"{echo_stack.http_url}/v1/audio/transcriptions", data=wav(PCM), timeout=30)
 
     assert answer.status_code == 400
     assert "multipart/form-data" in answer.json()["error"]["message"]
@@ -170,7 +170,7 @@ def test_a_wrong_key(small: tuple[Stack, str]) -> None:
     """Asked for before a body is read."""
     for key in ("wrong", "none"):
         with sdk(small[0], key, "/stt") as client, pytest.raises(openai.AuthenticationError) as refused:
-            client.audio.transcriptions.create(model="m", file=("a.wav", wav()))
+            client.audio.transcriptions.create(model="m", file=("a.wav", wav(PCM)))
         assert refused.value.code == "invalid_api_key"
         with sdk(small[0], key, "/stt") as client, pytest.raises(openai.AuthenticationError):
             client.models.list()
@@ -211,7 +211,7 @@ def test_a_service_that_is_full_says_when_to_come_back(small: tuple[Stack, str])
     uploading.start()
     until(lambda: sessions(stack) == 1, "the session")
     with sdk(stack, key, "/stt") as client, pytest.raises(openai.RateLimitError) as refused:
-        client.audio.transcriptions.create(model="m", file=("a.wav", wav()))
+        client.audio.transcriptions.create(model="m", file=("a.wav", wav(PCM)))
     rest.set()
     uploading.join()
     until(lambda: sessions(stack) == 0, "the session's end")
@@ -220,14 +220,14 @@ def test_a_service_that_is_full_says_when_to_come_back(small: tuple[Stack, str])
     assert refused.value.response.headers["retry-after-ms"] == "1000"
     assert refused.value.response.headers["retry-after"] == "1"
     with sdk(stack, key, "/stt") as client:
-        assert client.audio.transcriptions.create(model="m", file=("a.wav", wav())).text
+        assert client.audio.transcriptions.create(model="m", file=("a.wav", wav(PCM))).text
 
 
 def test_without_a_worker(tmp_path: Path) -> None:
     with Stack(tmp_path, ECHO) as stack:
         stack.start(workers=0)
         with sdk(stack) as client, pytest.raises(openai.InternalServerError) as refused:
-            client.audio.transcriptions.create(model="m", file=("a.wav", wav()))
+            client.audio.transcriptions.create(model="m", file=("a.wav", wav(PCM)))
 
     assert refused.value.status_code == 503
     assert refused.value.response.headers["retry-after-ms"]
@@ -250,7 +250,7 @@ def test_a_translation_is_in_english(keyed: tuple[Stack, str]) -> None:
     stack, key = keyed
     with sdk(stack, key) as client:
         told = client.audio.translations.create(
-            model="whisper-1", file=("a.wav", wav()), response_format="verbose_json"
+            model="whisper-1", file=("a.wav", wav(PCM)), response_format="verbose_json"
         )
     said = words(told.text)
 
@@ -262,7 +262,7 @@ def test_a_translation_is_in_english(keyed: tuple[Stack, str]) -> None:
 
 def test_translations_are_refused_by_who_cannot(echo_stack: Stack) -> None:
     with sdk(echo_stack) as client, pytest.raises(openai.BadRequestError) as refused:
-        client.audio.translations.create(model="whisper-1", file=("a.wav", wav()))
+        client.audio.translations.create(model="whisper-1", file=("a.wav", wav(PCM)))
 
     assert refused.value.code == "model_not_supported"
 
@@ -271,7 +271,7 @@ def test_an_upload_is_a_session_like_any_other(echo_stack: Stack) -> None:
     """In the records, and in the metrics."""
     before = echo_stack.manage("shell", "-v", "0", "-c", RECORDED)
     with sdk(echo_stack) as client:
-        client.audio.transcriptions.create(model="m", file=("a.wav", wav()))
+        client.audio.transcriptions.create(model="m", file=("a.wav", wav(PCM)))
     until(lambda: echo_stack.manage("shell", "-v", "0", "-c", RECORDED) != before, "the record")
 
     counted = requests.get(f"{echo_stack.http_url}/metrics", timeout=5).text

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import wav
 from elsewhere import HERE, PYTHON, Program, node
 from livekit.agents.stt import SpeechEventType
 from livekit.agents.utils import http_context
 from real_clients import PCM, heard_by_livekit, text
 
+from harness.audio import wav
 from harness.processes import ROOT
 from harness.stack import Stack
 
@@ -56,7 +56,7 @@ async def test_openai_s_sdk(echo_stack: Stack) -> None:
     made = run(written(echo_stack, "python", "AsyncOpenAI"))
 
     async with made["client"] as client:
-        assert (await client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav()))).text
+        assert (await client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav(PCM)))).text
     async with made["realtime"] as realtime:
         assert (await realtime.recv()).type == "session.created"
 

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from containers import wav
 
-from harness.audio import noise, silence, speech
+from harness.audio import noise, silence, speech, wav
 from harness.stack import ECHO, Stack
 from harness.talker import Talker
 from harness.waiting import until

@@ -1,10 +1,7 @@
 """A recording's bytes in, PCM out: in time, in bounds, whatever comes and whoever leaves."""
 
 import asyncio
-import io
-import subprocess
 import threading
-import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.audio import SAMPLE_RATE, speech
+from harness.audio import SAMPLE_RATE, encoded, speech, wav
 from transcription.core.dialects.recordings import Samples
 from transcription.ingress.decoding import AHEAD, BLOCK, BLOCKS, Decoding, Memory, MemoryFull
 from transcription.ingress.ffmpeg import NotAudio
@@ -28,22 +25,6 @@ LIVE = {
 }
 LATE_S = {"flac": 1.0}
 """Whose frames are long, and looked at several at a time."""
-
-
-def encoded(*options: str, rate: int = SAMPLE_RATE, to: str = "-") -> bytes:
-    """The PCM as FFmpeg writes it."""
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "-", *options, to]
-    return subprocess.run(command, input=PCM, check=True, capture_output=True).stdout
-
-
-def wav(pcm: bytes = PCM) -> bytes:
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(pcm)
-    return written.getvalue()
 
 
 async def decoded(data: bytes, samples: Samples | None = None, piece: int = 10_000) -> bytes:
@@ -87,7 +68,7 @@ async def test_however_it_comes_it_is_the_same(piece: int) -> None:
 async def test_an_mp4_whose_index_comes_last(tmp_path: Path) -> None:
     """FFmpeg has to go back in it."""
     target = tmp_path / "a.m4a"
-    encoded("-c:a", "aac", to=str(target))
+    encoded(PCM, "-c:a", "aac", to=str(target))
     data = target.read_bytes()
 
     assert data.index(b"mdat") < data.index(b"moov")
@@ -109,18 +90,18 @@ async def test_an_mp4_whose_index_comes_last(tmp_path: Path) -> None:
 )
 async def test_samples_without_a_container(samples: Samples, options: tuple[str, ...]) -> None:
     """Of any rate and number of channels."""
-    found = await decoded(encoded(*options), samples)
+    found = await decoded(encoded(PCM, *options), samples)
 
     assert len(found) == pytest.approx(len(PCM), abs=200)
     assert likeness(found, PCM, SAMPLE_RATE) > 0.9
 
 
 async def test_a_container_counts_more_than_what_was_said_of_samples() -> None:
-    assert await decoded(wav(), Samples("mulaw", 8000)) == PCM
+    assert await decoded(wav(PCM), Samples("mulaw", 8000)) == PCM
 
 
 async def test_damage_is_left_out() -> None:
-    data = bytearray(encoded("-f", "mp3"))
+    data = bytearray(encoded(PCM, "-f", "mp3"))
     data[5_000:5_400] = bytes(400)
 
     assert len(PCM) * 0.8 < len(await decoded(bytes(data))) <= len(PCM) * 1.1
@@ -132,7 +113,7 @@ async def test_damage_is_left_out() -> None:
         (b"", "empty"),
         (b"hello" * 1_000, "Expected a recording"),
         (bytes(10_000), "Expected a recording"),
-        (wav()[:40], "Expected a recording|no audio"),
+        (wav(PCM)[:40], "Expected a recording|no audio"),
         (wav(b""), "no audio"),
         (b"OggS" + bytes(10_000), "Expected a recording"),
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "Expected a recording"),
@@ -201,7 +182,7 @@ async def test_a_client_that_leaves_takes_its_thread_along(state: str) -> None:
 @pytest.mark.parametrize("demuxer", LIVE)
 async def test_a_stream_is_heard_as_it_comes(demuxer: str) -> None:
     """All that can be is given before more is asked for; at its end nothing is missing."""
-    data = encoded(*LIVE[demuxer])
+    data = encoded(PCM, *LIVE[demuxer])
     one = Decoding(Memory(100_000), 24_000, demuxer)
     one.begin()
     found, steps = b"", []

@@ -1,12 +1,10 @@
 """What a recording takes of memory while it is decoded: as much for an hour as for a minute."""
 
 import asyncio
-import io
-import wave
 
 import pytest
 
-from harness.audio import SAMPLE_RATE, noise
+from harness.audio import SAMPLE_RATE, noise, wav
 from transcription.ingress.decoding import AHEAD, BLOCKS, Decoding, Memory
 
 PIECE = 65_536
@@ -25,21 +23,11 @@ class Watched(Memory):
         self.peak = max(self.peak, self._held)
 
 
-def wav(seconds: float) -> bytes:
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(noise(seconds))
-    return written.getvalue()
-
-
 @pytest.mark.parametrize("seconds", [30, 300])
 async def test_memory_does_not_grow_with_the_recording(seconds: int) -> None:
     """A client that sends as fast as it may, a session that takes its time: what waits between them is bounded."""
     memory, most_blocks, taken = Watched(), 0, 0
-    decoding, file = Decoding(memory), wav(seconds)
+    decoding, file = Decoding(memory), wav(noise(seconds))
 
     async def send() -> None:
         for at in range(0, len(file), PIECE):

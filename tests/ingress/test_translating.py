@@ -281,12 +281,3 @@ async def test_one_that_has_no_session_or_no_listeners_is_just_gone(board: Kept,
         await between.client_says()
 
     assert await between.client_says(GONE) == GONE
-
-
-async def test_a_hangup_says_why() -> None:
-    dialect = Scripted(Reply("hello"))
-    between = await Between(dialect).opened()
-    dialect.answers.append([Hangup(1008, "No start")])
-    await between.session_says(FULL)
-
-    assert between.to_client[-1] == {"type": "websocket.close", "code": 1008, "reason": "No start"}

@@ -12,9 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from harness.audio import SAMPLE_RATE
+from harness.audio import SAMPLE_RATE, wav
 from tests.ingress.between import GONE, PCM, Between, Scripted, binary, text
-from tests.ingress.test_decoding import wav
 from transcription.core.dialects.dialect import Hangup, Reply, Step, Unpack
 from transcription.core.protocol import EndSession, Flush
 from transcription.ingress.translating import Translated
