@@ -23,6 +23,7 @@ from benchmarks.noise import noise
 from benchmarks.options import Options
 from benchmarks.overload import overload
 from benchmarks.paired import Variant, paired_json, paired_markdown, rounds
+from benchmarks.replay import by_engine, replay_markdown, replayed
 from benchmarks.reporting import (
     capacity_markdown,
     floor_markdown,
@@ -162,6 +163,12 @@ class Bench:
         swept = turns(o, self.pool, Finals(self.directory, o.device, o.compute_type, o.threads or 1, known))
         return {"swept": [each.as_json() for each in swept]}, turns_markdown(swept)
 
+    def replay(self) -> Outcome:
+        """The session and the engine by themselves, in virtual time."""
+        o = self.options
+        found = replayed(self.pool, by_engine(self.directory, o.device, o.compute_type))
+        return found.as_json(), replay_markdown(found)
+
     def paired(self) -> Outcome:
         """Variants of the service in turn, at each number of talkers."""
         o = self.options
@@ -221,7 +228,7 @@ def _told(what: str, recordings: list[Recording]) -> list[Recording]:
     return recordings
 
 
-SELF_SERVED = ("floor", "naive", "overload", "paired", "turns", "uploads")
+SELF_SERVED = ("floor", "naive", "overload", "paired", "replay", "turns", "uploads")
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
@@ -236,6 +243,7 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
         "noise",
         "short",
         "turns",
+        "replay",
         "paired",
         "uploads",
         "all",
@@ -286,7 +294,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         metavar="NAME:VALUE",
         help="send with handshakes",
     )
-    add("--model", type=Path, metavar="DIR", help="CTranslate2 model, for floor, naive, wer, noise, short and turns")
+    add("--model", type=Path, metavar="DIR", help="CTranslate2 model, for all that decodes without the service")
     add("--device", help="cpu, cuda or auto")
     add("--compute-type", help="of the model (float16 on a GPU, int8 on a CPU)")
     add("--threads", type=int, help="CPU threads of the model (CTranslate2's choice)")

@@ -145,6 +145,7 @@ class Worker:
             batch_size=decoded.batch_size,
             dropped=hypothesis.dropped,
             dropped_text=hypothesis.dropped_text,
+            sure_words=hypothesis.sure_words,
         )
 
     def learn(self, job: Job, decoded: Decoded, audio_s: float) -> None:

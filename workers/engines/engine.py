@@ -48,6 +48,8 @@ class Hypothesis:
     dropped: Dropped | None = None
     """Why the text is empty although the model wrote one."""
     dropped_text: str = ""
+    sure_words: int | None = None
+    """Of a partial's words, how many from the first on the model is sure of; `None` where it does not say."""
 
 
 class Engine(Protocol):

@@ -10,6 +10,7 @@ timestamp rules go by the first prompt alone; the forced prefix of a prompt is p
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ PAST_THE_END_S = 0.3
 SILENCE_S = 2
 """The silence that a final's text is held against."""
 MAX_BATCH = {"cpu": 8, "cuda": 16}
+SURE = 0.5
+"""From which probability the model is sure of a token: it is likelier than all others together."""
 NO_REPEAT_TOKENS = 4
 """Tokens in a row that the way out of a loop may not say twice: a word or two."""
 
@@ -94,7 +97,7 @@ class WhisperEngine:
         Where nobody speaks the answer is what was known before.
         """
         if gate.is_silent(audio) or not (job.endpointed or gate.has_speech(audio)):
-            return Hypothesis(job.prefix, 0.0, [])
+            return Hypothesis(job.prefix, 0.0, [], sure_words=0)
         window = windows.window_s(audio.size / SAMPLE_RATE, job.kind)
         return self._fit(job, audio, window) if window else Request(job, audio, key=job.job_id)
 
@@ -180,6 +183,7 @@ class WhisperEngine:
             max_length=2 * limit,
             return_scores=True,
             return_no_speech_prob=True,
+            return_logits_vocab=batch[0].job.kind is Kind.PARTIAL,
             suppress_tokens=self._suppressed,
             **options,
         )
@@ -201,7 +205,24 @@ class WhisperEngine:
         loops = len(tokens) >= limit or repetition.is_loop(said, audio_s)
         # of a loop that stays one, as much is believed as is left
         confidence = math.exp(logprob) * (len(text) / len(said) if loops else 1.0) if text else 0.0
-        return Attempt(Hypothesis(text, confidence, []), logprob, loops, doubtful=windows.is_doubtful(said, logprob))
+        sure = self._sure_words(request, result, text) if job.kind is Kind.PARTIAL else None
+        heard = Hypothesis(text, confidence, [], sure_words=sure)
+        return Attempt(heard, logprob, loops, doubtful=windows.is_doubtful(said, logprob))
+
+    def _sure_words(self, request: Request, result: Any, text: str) -> int:
+        """How many words of the text, from the first on, have no token that the model doubts."""
+        tokenizer = self._tokenizer(request.job.language, request.job.task)
+        said = ""
+        for token, logits in zip(result.sequences_ids[0], result.logits[0], strict=False):
+            if token >= tokenizer.eot:
+                continue
+            piece, odds = tokenizer.decode([token]), np.asarray(logits).ravel()
+            if np.exp(odds - odds[token]).sum() > 1 / SURE:
+                said = said if piece.startswith(" ") else said.rpartition(" ")[0]
+                break
+            said += piece
+        alike = (one == other for one, other in zip(said.split(), text.split(), strict=False))
+        return sum(takewhile(bool, alike))
 
     def _text(self, request: Request, tokens: list[int]) -> str:
         """The text up to where the model itself says that it is past the end of the audio."""
@@ -242,7 +263,9 @@ class WhisperEngine:
         heard = list(segments)
         spoken = [vars(word) for segment in heard for word in segment.words or []]
         text = _readable("".join(segment.text for segment in heard).strip())
-        return Hypothesis(text, _confidence(heard), _timed(request, spoken)) if text else Hypothesis("", 0.0, [])
+        if not text:
+            return Hypothesis("", 0.0, [], sure_words=0)
+        return Hypothesis(text, _confidence(heard), _timed(request, spoken), sure_words=0)
 
     def _make_tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         multilingual = self._model.model.is_multilingual

@@ -78,9 +78,22 @@ def test_a_request_is_answered_as_if_it_were_alone(
     alone = [engine.decode([request])[0] for request in prepared]
 
     assert [answer.text for answer in together] == [answer.text for answer in alone]
+    assert [answer.sure_words for answer in together] == [answer.sure_words for answer in alone]
+
     assert [answer.confidence for answer in together] == pytest.approx(
         [answer.confidence for answer in alone], abs=0.02
     )
+
+
+def test_a_partial_says_how_many_words_the_model_is_sure_of(engine: WhisperEngine) -> None:
+    """Words it was held to and does not believe are none; a final's are not counted."""
+    samples = audio(speech("s13_pm_alex"))
+    free = heard(engine, job(Kind.PARTIAL), samples)
+    held = heard(engine, job(Kind.PARTIAL, prefix="Vire a geladeira"), samples)
+
+    assert free.sure_words is not None and 5 <= free.sure_words <= len(free.text.split())
+    assert held.text.startswith("Vire a geladeira") and held.sure_words in (0, 1, 2)
+    assert heard(engine, job(), samples).sure_words is None
 
 
 def test_a_translation_is_in_english(engine: WhisperEngine) -> None:
@@ -133,12 +146,14 @@ def test_noise_that_no_endpointer_has_looked_at_is_not_decoded(engine: WhisperEn
     """It is no speech to the worker either, so that what was known before is the answer."""
     hiss = level * audio(noise(8.0))
 
-    assert engine.prepare(job(kind, endpointed=False, prefix="bom dia"), hiss) == Hypothesis("bom dia", 0.0, [])
+    assert engine.prepare(job(kind, endpointed=False, prefix="bom dia"), hiss) == Hypothesis(
+        "bom dia", 0.0, [], sure_words=0
+    )
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_digital_silence_is_never_decoded(engine: WhisperEngine, kind: Kind) -> None:
-    assert engine.prepare(job(kind), audio(silence(8.0))) == Hypothesis("", 0.0, [])
+    assert engine.prepare(job(kind), audio(silence(8.0))) == Hypothesis("", 0.0, [], sure_words=0)
 
 
 def test_speech_that_no_endpointer_has_looked_at_is_decoded(engine: WhisperEngine) -> None:

@@ -114,6 +114,8 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript"):
     """Why the text is empty although the model wrote one."""
     dropped_text: str = ""
     """What it wrote; for the audit alone."""
+    sure_words: int | None = None
+    """Of a partial's words, how many from the first on the model was sure of; `None` where it does not say."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

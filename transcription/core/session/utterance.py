@@ -80,8 +80,8 @@ class Utterance:
 
     @property
     def stable_text(self) -> str:
-        """What no later partial will change."""
-        return " ".join([*self._committed, *self._stabiliser.stable])
+        """What no later partial will change, nor, but for a word in a hundred, the final."""
+        return " ".join(self._stabiliser.stable)
 
     def append(self, pcm: bytes) -> list[Effect]:
         """Take the segment's next samples; they are stored when there are `STORE_MS` of them."""
@@ -111,7 +111,7 @@ class Utterance:
             end=None,
             beam_size=1,
             words=self.samples - self._window_start > SLIDE_AT * self._window,
-            prefix=" ".join(self._stabiliser.stable),
+            prefix=" ".join(self._stabiliser.agreed),
         )
         return [*self._store(), Submit(self._awaited)]
 
@@ -124,11 +124,11 @@ class Utterance:
         if not isinstance(result, Transcript) or not result.text:
             return None
         if result.audio_end - job.start >= EVIDENCE * self._window:
-            self._stabiliser.feed(result.text)
+            self._stabiliser.feed(result.text, result.sure_words)
         text = " ".join([*self._committed, result.text])
-        stable = len(self._stabiliser.stable)
-        if stable and len(result.words) > stable:
-            self._slide(job.start + int(result.words[stable - 1].end * SAMPLE_RATE))
+        agreed = len(self._stabiliser.agreed)
+        if agreed and len(result.words) > agreed:
+            self._slide(job.start + int(result.words[agreed - 1].end * SAMPLE_RATE))
         return text
 
     def forget_partial(self) -> None:
