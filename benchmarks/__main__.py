@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-ALONE = {"gpu": "benchmarks.gpu.cli"}
+ALONE = {"gpu": "benchmarks.gpu.cli", "simulate": "benchmarks.simulation.cli"}
 """Commands with options of their own. `gpu` runs where little is installed, so nothing else is imported for it."""
 
 command = sys.argv[1] if len(sys.argv) > 1 else ""
