@@ -19,6 +19,8 @@ from workers.engines import cuda, pace, random_model
 
 EMBEDDED = Path("~/.cache/whisper-stt/models/base").expanduser()
 PARTIAL_BEAM, FINAL_BEAM = 1, 5
+FEWEST_TOKENS = 4
+"""CTranslate2 counts a prompt of four against the length, so fewer cannot be had."""
 LANES_BATCH = 4
 """The batch that each lane decodes where several do."""
 
@@ -168,8 +170,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     asked.compute_types = asked.compute_types or (["float16", "int8_float16"] if on_card else ["int8"])
     if unknown := [name for name in asked.shapes if name not in models]:
         parser.error(f"--shapes: expected some of {', '.join(models)}, got {unknown[0]}")
-    if len(asked.tokens) != 2:
-        parser.error("--tokens: expected two numbers")
+    if len(asked.tokens) != 2 or min(asked.tokens) < FEWEST_TOKENS:
+        parser.error(f"--tokens: expected two numbers, from {FEWEST_TOKENS} on")
     return asked
 
 

@@ -119,7 +119,8 @@ class Rig:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        assert {len(one.sequences_ids[0]) for one in said} == {tokens}
+        if (counts := {len(one.sequences_ids[0]) for one in said}) != {tokens}:
+            raise RuntimeError(f"the model wrote {sorted(counts)} tokens instead of {tokens}: nothing to compare")
 
     def _timed(self, work: Callable[[], object]) -> float:
         """Milliseconds, the median; the first time does not count."""

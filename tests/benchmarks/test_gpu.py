@@ -67,7 +67,7 @@ def test_a_compute_type_that_the_device_has_not_is_told_and_the_rest_measured(
     assert "Not measured" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [["--shapes", "huge"], ["--tokens", "4"]])
+@pytest.mark.parametrize("wrong", [["--shapes", "huge"], ["--tokens", "4"], ["--tokens", "2,8"]])
 def test_what_cannot_be_measured_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.parse(wrong)
