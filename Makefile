@@ -17,6 +17,7 @@ JAVASCRIPT := tests/dialects/javascript
 	packages clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
+	@deploy/cublas.sh $(BIN)
 	@echo "Starting …"
 	@exec $(BIN)/python manage.py stt $(ARGS)
 

@@ -13,13 +13,14 @@ must_write() {
     exit 73
 }
 
-# A worker whose model is neither in the image nor in the volume fetches it before it starts.
+# A worker whose model is neither in the image nor in the volume fetches it before it starts, for a device that decodes.
 fetch_model() {
     model=${STT_WHISPER_MODEL:-distil-large-v3}
     stored=${STT_MODEL_DIR:-/models}/$model
     if [ "${STT_ENGINE:-whisper}" = echo ] || [ -d "$model" ]; then return; fi
     if [ -f "$stored/model.bin" ] && [ -f "$stored/config.json" ]; then return; fi
     must_write "${STT_MODEL_DIR:-/models}"
+    python -m workers.engines.trial "${STT_DEVICE:-cuda}" "${STT_COMPUTE_TYPE:-float16}" >&2
     python -m workers.engines.model_store "$model"
 }
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from launcher.profile import EMBEDDED_PROFILE
+from launcher.profile import EMBEDDED_PROFILE, GPU_PROFILE
 from sttproject.env import Env, variable
 
 DOCS = Path(__file__).parent
@@ -36,7 +36,8 @@ def documents() -> dict[Path, str]:
         shown = "\n".join(first_of_each_kind((GOLDEN / f"{name}.jsonl").read_text().splitlines()))
         dialects = fill(dialects, f"frames: {name}", f"```json\n{shown}\n```")
     settings = fill(configuration.read_text(), "settings", settings_table())
-    return {configuration: fill(settings, "profile", profile()), protocol: text, DIALECTS: dialects}
+    settings = fill(settings, "profile", profile(EMBEDDED_PROFILE))
+    return {configuration: fill(settings, "gpu profile", profile(GPU_PROFILE)), protocol: text, DIALECTS: dialects}
 
 
 def examples() -> dict[str, Any]:
@@ -73,9 +74,9 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def profile() -> str:
-    """The embedded profile, as `.env` would have it."""
-    lines = [f"{variable(name)}={written(value)}" for name, value in EMBEDDED_PROFILE.items()]
+def profile(settings: dict[str, object]) -> str:
+    """One of the launcher's profiles, as `.env` would have it."""
+    lines = [f"{variable(name)}={written(value)}" for name, value in settings.items()]
     return "\n".join(["```", *lines, "```"])
 
 

@@ -8,13 +8,14 @@ from sttproject import env
 from sttproject.checks import is_loopback
 from sttproject.settings import BASE_DIR
 
+PROFILES = {
+    "cpu": "No CUDA device: embedded profile (small model, CPU latency limits).",
+    "cuda": "CUDA device: GPU profile (large-v3-turbo, float16; the default model knows English only).",
+}
+
 
 def banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> str:
-    profile = (
-        "\n  No CUDA device: embedded profile (small model, CPU latency limits). Set STT_* to choose otherwise."
-        if is_profile
-        else ""
-    )
+    profile = f"\n  {PROFILES[stt.device]} Set STT_* to choose otherwise." if is_profile else ""
     return f"""
 ────────────────────────────────────────────────────────────────────────
   Whisper STT is ready.{profile}

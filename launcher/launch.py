@@ -16,8 +16,8 @@ from types import FrameType
 import redis
 
 from launcher.banner import banner
-from launcher.preflight import CHECKS, LaunchError
-from launcher.profile import embedded_profile
+from launcher.preflight import CHECKS, LaunchError, unused_card
+from launcher.profile import machine_profile
 from launcher.secret import kept_secret
 from launcher.supervisor import Child, stop
 from sttproject import env
@@ -43,7 +43,7 @@ def run(say: Callable[[str], None]) -> int:
     os.chdir(BASE_DIR)
     try:
         with _signals():
-            profile = embedded_profile()
+            profile = machine_profile()
             stt = env.load(**profile)
             drain_s = stt.drain_s if env.is_set("drain_s") else 0.0  # Ctrl-C stops it at once, unless told otherwise
             _start(stt, profile, children, say)
@@ -67,7 +67,7 @@ def run(say: Callable[[str], None]) -> int:
 def dry_run(say: Callable[[str], None]) -> int:
     """Check everything that can be checked, and start nothing. The exit code: 0 when it would start, else 1."""
     os.chdir(BASE_DIR)
-    stt = env.load(**embedded_profile())
+    stt = env.load(**machine_profile())
     say(f"{'Settings':<10}can be used")
     _warn(stt, say)
     failures = 0
@@ -117,6 +117,8 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
 def _warn(stt: env.Env, say: Callable[[str], None]) -> None:
     for problem in problems(stt):
         say(f"Warning: {problem.msg} {problem.hint or ''}".rstrip())
+    if reason := unused_card(stt):
+        say(f"Warning: {reason}")
 
 
 def worker_command(stt: env.Env) -> list[str]:

@@ -3,8 +3,9 @@
 import errno
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
-from ctypes import CDLL
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,13 +15,16 @@ from django.db import DatabaseError, connection
 
 from launcher.profile import cuda_devices
 from sttproject import env
-from workers.engines import model_store
+from workers.engines import cuda, model_store
 from workers.engines.model_store import ModelUnavailable
 
 
 class LaunchError(Exception):
     """Why the service cannot run; one sentence that says what to do."""
 
+
+TRIAL_S = 120.0
+"""What a device has for its first second: a driver may compile for a card that it does not know yet."""
 
 Check = Callable[[env.Env], str]
 """Says what it found. Raises `LaunchError`."""
@@ -104,30 +108,44 @@ def device(stt: env.Env) -> str:
     import ctranslate2  # heavy
 
     if stt.device == "cuda" and not cuda_devices():
-        raise LaunchError(
-            "STT_DEVICE is cuda, and CTranslate2 finds no CUDA device: see that nvidia-smi shows one (in a container: "
-            "NVIDIA Container Toolkit, --gpus all), or unset STT_DEVICE to use the CPU."
-        )
-    if stt.device == "cuda":
-        _load_cublas()
+        raise LaunchError(f"STT_DEVICE is cuda, and CTranslate2 finds no CUDA device: {cuda.why_none()}")
     able = ctranslate2.get_supported_compute_types(stt.device)
     if stt.compute_type not in {"default", "auto", *able}:
         raise LaunchError(
             f"STT_COMPUTE_TYPE={stt.compute_type} is nothing that this {stt.device} computes in: expected one of "
             f"{', '.join(sorted(able))}."
         )
+    if stt.device == "cuda":
+        _try(stt.device, stt.compute_type)
     return f"{stt.device}, {stt.compute_type}"
 
 
-def _load_cublas() -> None:
-    """CTranslate2 loads it with the first decode, when the model has long been downloaded."""
+def unused_card(stt: env.Env) -> str:
+    """Why the machine's NVIDIA card is not used, where it has one that nobody asked for; else nothing."""
+    if env.is_set("device") or stt.engine != "whisper" or cuda_devices() or not cuda.is_card_here():
+        return ""
+    return f"this machine has an NVIDIA card that cannot be used: {cuda.why_none()} Going on with the CPU."
+
+
+def _try(device: str, compute_type: str) -> None:
+    """Decode a second on it: CTranslate2 would find out with the first decode, when the model has been downloaded."""
+    command = [sys.executable, "-m", "workers.engines.trial", device, compute_type]
     try:
-        CDLL("libcublas.so.12")
-    except OSError as error:
+        tried = subprocess.run(
+            command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=TRIAL_S, check=False
+        )
+    except subprocess.TimeoutExpired:
         raise LaunchError(
-            f"there is a GPU, and no cuBLAS 12 to use it with ({error}): pip install --no-deps -r "
-            "requirements/cuda.txt, and set LD_LIBRARY_PATH as docs/gpu.md says; or STT_DEVICE=cpu."
+            f"{device} has not decoded one second in {TRIAL_S:.0f} s: nvidia-smi shows what it does; {cuda.ON_THE_CPU}."
         ) from None
+    if tried.returncode < 0:
+        raise LaunchError(
+            f"{device} ended the process that tried it (signal {-tried.returncode}): run {' '.join(command[1:])} and "
+            f"see dmesg for what the driver says; {cuda.ON_THE_CPU}."
+        )
+    if tried.returncode:
+        said = (tried.stdout.strip() or tried.stderr.strip()).splitlines()
+        raise LaunchError(said[-1] if said else f"{device} cannot be tried (exit status {tried.returncode}).")
 
 
 def model(stt: env.Env) -> str:

@@ -1,4 +1,4 @@
-"""What a machine without CUDA gets where nothing else is set."""
+"""What a machine gets where nothing else is set: by whether it has a CUDA device."""
 
 from importlib.util import find_spec
 
@@ -12,14 +12,17 @@ EMBEDDED_PROFILE: dict[str, object] = {
     "result_timeout_s": 60.0,
     "max_final_wait_s": 240.0,
 }
-"""By the settings' fields."""
+"""Of a machine without one, by the settings' fields."""
+GPU_PROFILE: dict[str, object] = {"whisper_model": "large-v3-turbo", "device": "cuda", "compute_type": "float16"}
+"""Of a machine with one: the default model knows English only."""
 
 
-def embedded_profile() -> dict[str, object]:
-    """The settings of the embedded profile that apply here: none with a GPU or when a GPU is asked for."""
-    if cuda_devices() or (env.is_set("device") and env.load().device == "cuda"):
-        return {}
-    return {field: value for field, value in EMBEDDED_PROFILE.items() if not env.is_set(field)}
+def machine_profile() -> dict[str, object]:
+    """The settings that take the place of defaults here: the GPU's where there is one or one is asked for."""
+    asked = env.load().device if env.is_set("device") else ""
+    on_gpu = asked == "cuda" if asked else cuda_devices() > 0
+    chosen = GPU_PROFILE if on_gpu else EMBEDDED_PROFILE
+    return {field: value for field, value in chosen.items() if not env.is_set(field)}
 
 
 def cuda_devices() -> int:

@@ -97,6 +97,11 @@ class Env(BaseSettings):
     cache_dir: str = Field("~/.cache/whisper-stt", description="Where the embedded model is joined")
     engine: Literal["whisper", "echo"] = Field("whisper", description="`echo` decodes nothing: for tests and load")
     echo_decode_ms: float = Field(0.0, ge=0, description="How long the echo engine pretends to decode (ms)")
+    echo_pace: str | None = Field(
+        None,
+        description="File with the pace of a card, which the echo engine then keeps instead: a simulated GPU worker "
+        "([scaling.md](scaling.md#a-card-that-is-not-there))",
+    )
     worker_threads: int = Field(16, ge=1, le=64, description="Task threads of a worker")
     cpu_threads: int = Field(1, ge=1, le=64, description="Threads a batch may use on a CPU")
     lanes: int = Field(

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -101,9 +102,14 @@ def leave_word(client: redis.Redis, worker_id: str, reason: str) -> None:
 def _engine(lanes: int) -> Engine:
     stt = settings.STT
     if stt.engine == "echo":
-        from workers.engines.echo import EchoEngine  # an engine is imported only where it is used
+        from workers.engines import echo, pace  # an engine is imported only where it is used
 
-        return EchoEngine(stt.echo_decode_ms)
+        if not stt.echo_pace:
+            return echo.EchoEngine(stt.echo_decode_ms)
+        try:
+            return echo.PacedEngine(pace.read(Path(stt.echo_pace).expanduser()), stt.max_batch)
+        except ValueError as error:
+            raise EngineError(f"STT_ECHO_PACE: {error}", retryable=False) from None
     from workers.engines.whisper import WhisperEngine
 
     model = resolve(stt.whisper_model, stt.model_dir, stt.cache_dir)

@@ -15,9 +15,9 @@ import threading
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 
 from transcription.core.contract.heartbeat import Cost
+from workers.fitting import Floats, non_negative
 
 KEPT = 128
 FORGET = 0.95
@@ -35,8 +35,6 @@ ASSUMED_WEIGHT = 0.5
 DOUBLE_REQUESTS, DOUBLE_AUDIO = 1.6, 1.3
 """What a batch is assumed to cost with twice the requests, and with twice the audio, until one is seen: on two cores
 `base` takes 1.5 to 1.7 times, and 1.2 to 1.4 (docs/performance.md)."""
-
-Floats = NDArray[np.float64]
 
 
 class Recent:
@@ -134,7 +132,7 @@ class CostFit:
                 row = usual * factors
                 squares += ASSUMED_WEIGHT * np.outer(row, row)
                 products += ASSUMED_WEIGHT * row * mean_ms * times
-            found = _non_negative(squares, products)
+            found = non_negative(squares, products)
             off = cost_ms - rows @ found
         base_ms, request_ms, audio_ms = (round(float(value), 3) for value in found)
         return Cost(base_ms=base_ms, request_ms=request_ms, audio_ms=audio_ms, audio_s=float(usual[2] / usual[1]))
@@ -162,16 +160,3 @@ def _median(weights: Floats, values: Floats) -> float:
     order = np.argsort(values)
     total = weights[order].cumsum()
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _non_negative(squares: Floats, products: Floats) -> Floats:
-    """Least squares by the normal equations; what comes out negative is zero, and the rest is solved again."""
-    left = list(range(len(products)))
-    found = np.zeros(len(products))
-    while left:
-        solution = np.linalg.lstsq(squares[np.ix_(left, left)], products[left], rcond=None)[0]
-        if solution.min() >= 0:
-            found[left] = solution
-            break
-        left.pop(int(solution.argmin()))
-    return found

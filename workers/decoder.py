@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.contract.jobs import Job, Kind, job_by_itself
 from workers.batching import Batcher, Decoded
+from workers.engines import cuda
 from workers.engines.engine import Engine, EngineError, Hypothesis
 
 logger = logging.getLogger(__name__)
@@ -130,4 +131,4 @@ class Decoder:
 
 def sentence(error: Exception) -> str:
     """An exception in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return " ".join(f"{type(error).__name__}: {cuda.meaning(error)}".split())[:300]

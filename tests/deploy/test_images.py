@@ -79,6 +79,9 @@ def test_a_worker_fetches_a_model_it_does_not_have(bin_dir: Path, tmp_path: Path
         "python -m workers.engines.model_store base",
         DOCUMENTED["worker"],
     ]
+    assert tried(bin_dir, **settings) == "python -m workers.engines.trial cuda float16\n"
+    cpu = settings | {"STT_DEVICE": "cpu", "STT_COMPUTE_TYPE": "int8"}
+    assert tried(bin_dir, **cpu) == "python -m workers.engines.trial cpu int8\n"
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "model.bin").touch()
     (tmp_path / "base" / "config.json").touch()
@@ -104,6 +107,14 @@ def test_a_mount_that_cannot_be_written_is_told_with_whose_it_is(
     assert f"chown -R {os.geteuid()}:{os.getegid()}" in failure.value.stderr
 
 
+def test_a_worker_whose_device_does_not_decode_fetches_nothing(bin_dir: Path, tmp_path: Path) -> None:
+    """A model is of gigabytes."""
+    (bin_dir / "python").write_text("#!/bin/sh\ncase $2 in *trial) exit 1 ;; *) echo fetched ;; esac\n")
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        started(bin_dir, "worker", STT_ENGINE="whisper", STT_MODEL_DIR=str(tmp_path))
+    assert failure.value.stdout == ""
+
+
 @pytest.mark.parametrize("profiles", ["gpu", "monitoring,cpu", "gpu-1", "*"])
 def test_with_a_worker_among_the_profiles_nothing_is_said(bin_dir: Path, profiles: str) -> None:
     assert told(bin_dir, COMPOSE_PROFILES=profiles) == ""
@@ -114,6 +125,13 @@ def test_a_web_process_says_that_compose_was_told_of_no_worker(bin_dir: Path, pr
     """And starts; without Compose nothing is said."""
     assert "Set COMPOSE_PROFILES=gpu (or cpu) in .env" in told(bin_dir, COMPOSE_PROFILES=profiles)
     assert told(bin_dir) == ""
+
+
+def tried(bin_dir: Path, **environment: str) -> str:
+    """What a worker says while it tries its device."""
+    command = [ROOT / "deploy" / "entrypoint.sh", "worker"]
+    environment = {"PATH": f"{bin_dir}:{os.defpath}"} | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
 
 
 def told(bin_dir: Path, **environment: str) -> str:

@@ -1,5 +1,6 @@
 """The systemd units are ones that systemd takes, and start what the images start."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.servic
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
     """Without a word, as an instance; the program is a stand-in, since nothing is installed in /opt."""
-    stand_in = unit.read_text().replace("/opt/whisper-stt/deploy/entrypoint.sh", "/bin/true")
+    stand_in = re.sub(r"/opt/whisper-stt/deploy/\w+\.sh", "/bin/true", unit.read_text())
     instance = tmp_path / unit.name.replace("@", "@1")
     instance.write_text(stand_in)
     command = ["systemd-analyze", "verify", "--man=no", str(instance)]
@@ -30,6 +31,12 @@ def test_it_comes_back_and_may_do_little(unit: Path) -> None:
     (start,) = (line for line in lines if line.startswith("ExecStart="))
     assert start.split()[:2] == ["ExecStart=/opt/whisper-stt/deploy/entrypoint.sh", role]
     assert {"Restart=always", "DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict"} <= lines
+
+
+def test_a_worker_on_a_card_is_given_cublas() -> None:
+    """By root, since /opt is not its own to write; that it cannot be had is no reason not to start and say so."""
+    (worker,) = (unit.read_text().splitlines() for unit in UNITS if "worker" in unit.name)
+    assert "ExecStartPre=-+/opt/whisper-stt/deploy/cublas.sh /opt/whisper-stt/.venv/bin" in worker
 
 
 def test_web_processes_are_given_the_time_to_drain() -> None:

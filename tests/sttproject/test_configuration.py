@@ -120,23 +120,30 @@ def test_a_misspelt_variable_is_noticed_in_the_environment_and_the_file(
 def test_without_cuda_the_embedded_profile_fills_in_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Setting by setting; nothing that is set is touched."""
     monkeypatch.setattr(profile, "cuda_devices", lambda: 0)
-    assert profile.embedded_profile() == profile.EMBEDDED_PROFILE
+    assert profile.machine_profile() == profile.EMBEDDED_PROFILE
     monkeypatch.setenv("STT_WHISPER_MODEL", "small")
     monkeypatch.setenv("STT_PORT", "9000")
 
-    assert profile.embedded_profile() == {k: v for k, v in profile.EMBEDDED_PROFILE.items() if k != "whisper_model"}
+    assert profile.machine_profile() == {k: v for k, v in profile.EMBEDDED_PROFILE.items() if k != "whisper_model"}
 
 
-@pytest.mark.parametrize(("devices", "device"), [(1, None), (0, "cuda")])
-def test_with_cuda_or_when_it_is_asked_for_the_defaults_hold(
-    monkeypatch: pytest.MonkeyPatch, devices: int, device: str | None
+@pytest.mark.parametrize(
+    ("devices", "device", "expected"),
+    [
+        (1, None, profile.GPU_PROFILE),
+        (0, "cuda", {"whisper_model": "large-v3-turbo", "compute_type": "float16"}),
+        (1, "cpu", {name: value for name, value in profile.EMBEDDED_PROFILE.items() if name != "device"}),
+    ],
+)
+def test_with_cuda_or_when_it_is_asked_for_the_model_is_one_that_knows_portuguese(
+    monkeypatch: pytest.MonkeyPatch, devices: int, device: str | None, expected: dict[str, object]
 ) -> None:
-    """No profile at all."""
+    """And the device that is asked for decides, whatever there is."""
     monkeypatch.setattr(profile, "cuda_devices", lambda: devices)
     if device:
         monkeypatch.setenv("STT_DEVICE", device)
 
-    assert profile.embedded_profile() == {}
+    assert profile.machine_profile() == expected
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,27 @@
 """An engine that decodes nothing, for tests, load and development without weights.
 
 Its text tells what audio it was given: `<milliseconds> <crc32 of the PCM>`, so a lost, doubled or foreign sample shows.
+With the pace of a card (`pace.py`) it takes as long as that one would, in batches as `whisper.py` makes them: how many
+people a card carries is then known before there is one.
 """
 
+import threading
 import time
 import zlib
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transcription.core.config import SAMPLE_RATE
-from transcription.core.contract.jobs import Job
+from transcription.core.contract.jobs import Job, Kind
 from transcription.core.protocol import Word
+from workers.engines import windows
 from workers.engines.engine import EngineError, Hypothesis, Request
+from workers.engines.pace import Pace
+
+MAX_BATCH = {"cpu": 8, "cuda": 16}
+"""As `whisper.py` has it."""
 
 
 class EchoEngine:
@@ -45,6 +54,50 @@ class EchoEngine:
             Word(word=second, start=half, end=2 * half, probability=1.0),
         ]
         return Hypothesis(text, 1.0, words)
+
+
+class PacedEngine(EchoEngine):
+    """Echoes as slowly as a card decodes."""
+
+    def __init__(self, pace: Pace, max_batch: int = 0) -> None:
+        super().__init__()
+        self._pace = pace
+        self.device, self.compute_type = pace.device, pace.compute_type
+        self.max_batch = max_batch or MAX_BATCH[pace.device]
+        self._busy = 0
+        self._lock = threading.Lock()
+
+    def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
+        """With the key by which the real one makes batches."""
+        return Request(job, audio, key=batch_key(job, audio.size / SAMPLE_RATE))
+
+    def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
+        """Sleep for as long as the batch would take beside what other lanes do when it begins, then answer."""
+        with self._lock:
+            self._busy += 1
+            slowed = self._pace.slowed(self._busy)
+        try:
+            time.sleep(
+                batch_ms(self._pace, [(each.job, each.audio.size / SAMPLE_RATE) for each in batch]) * slowed / 1000
+            )
+        finally:
+            with self._lock:
+                self._busy -= 1
+        return [self._echo(request) for request in batch]
+
+
+def batch_key(job: Job, audio_s: float) -> Hashable:
+    """What jobs have in common that may share a batch; one longer than a window has it with nobody."""
+    window_s = windows.window_s(audio_s, job.kind)
+    return (job.kind, window_s, job.beam_size, job.word_timestamps) if window_s else job.job_id
+
+
+def batch_ms(pace: Pace, batch: Sequence[tuple[Job, float]]) -> float:
+    """How long a batch of jobs of one key takes, given with the seconds of audio of each."""
+    job, audio_s = max(batch, key=lambda one: one[1])
+    window_s = windows.window_s(audio_s, job.kind) or windows.LONGEST_S
+    final = job.kind is Kind.FINAL
+    return pace.decode_ms(len(batch), window_s, audio_s, job.beam_size, final=final, words=job.word_timestamps)
 
 
 def echo(audio: NDArray[np.float32]) -> str:

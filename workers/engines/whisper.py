@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from transcription.core.config import SAMPLE_RATE, Task
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.protocol import Dropped, Word
-from workers.engines import evidence, gate, repetition, windows
+from workers.engines import cuda, evidence, gate, repetition, windows
 from workers.engines.engine import EngineError, Hypothesis, Request
 from workers.engines.words import words
 
@@ -77,11 +77,13 @@ class WhisperEngine:
         Raises `EngineError` when the device or the compute type cannot be used.
         """
         try:
+            if device == "cuda":
+                cuda.load_libraries()
             self._model = WhisperModel(
                 str(model), device=device, compute_type=compute_type, cpu_threads=cpu_threads, num_workers=lanes
             )
-        except (RuntimeError, ValueError) as error:
-            text = f"The model cannot be loaded on {device} as {compute_type}: {error}"
+        except (cuda.CudaUnavailable, RuntimeError, ValueError) as error:
+            text = f"The model cannot be loaded on {device} as {compute_type}: {cuda.meaning(error)}"
             raise EngineError(text, retryable=False) from error
         self.device = device
         self.compute_type = str(self._model.model.compute_type)

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from launcher.profile import embedded_profile
+from launcher import preflight
+from launcher.preflight import LaunchError
+from launcher.profile import machine_profile
 from sttproject import env
 from sttproject.checks import is_english_only
-from workers.engines import model_store
+from workers.engines import cuda, model_store
 from workers.engines.model_store import ModelUnavailable
 
 
@@ -32,7 +34,7 @@ class Command(BaseCommand):
         """Do it. Raises `CommandError` when a model cannot be had, or does not load."""
         if not find_spec("faster_whisper"):
             raise CommandError("Models are for workers: pip install -r requirements/worker.txt.")
-        stt = env.load(**embedded_profile())
+        stt = env.load(**machine_profile())
         name = options.get("name") or stt.whisper_model
         try:
             match options["action"]:
@@ -61,11 +63,17 @@ def _check(name: str, stt: env.Env) -> str:
     """What is to be said of a model that loads. Raises `CommandError`."""
     if not (where := model_store.find(name, stt.model_dir)):
         raise CommandError(f"{name} is not here: manage.py models pull {name}")
+    try:
+        preflight.device(stt)
+    except LaunchError as error:
+        raise CommandError(str(error)) from None
     import ctranslate2  # heavy, and not part of a web-only installation
 
     path = model_store.resolve(name, stt.model_dir, stt.cache_dir)
     try:
         ctranslate2.models.Whisper(str(path), device=stt.device, compute_type=stt.compute_type)
     except (RuntimeError, ValueError) as error:
-        raise CommandError(f"{name} ({where}) does not load on {stt.device}, {stt.compute_type}: {error}") from None
+        raise CommandError(
+            f"{name} ({where}) does not load on {stt.device}, {stt.compute_type}: {cuda.meaning(error)}"
+        ) from None
     return f"{name} ({where}) loads on {stt.device}, {stt.compute_type}."

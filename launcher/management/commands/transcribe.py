@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from launcher import local
 from launcher.preflight import LaunchError
-from launcher.profile import embedded_profile
+from launcher.profile import machine_profile
 from sttproject import env
 from sttproject.checks import problems
 from transcription.core.languages import normalise_language
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if options["language"] and language is None:
             raise ValueError(f"{options['language']} is no language: expected a code such as pt")
         asked = {"language": language, "whisper_model": options["model"], "vad_threshold": options["vad_threshold"]}
-        return embedded_profile() | {name: value for name, value in asked.items() if value is not None}
+        return machine_profile() | {name: value for name, value in asked.items() if value is not None}
 
     def _say(self, message: FinalTranscript | Error) -> None:
         self.stdout.write(encode(message))
