@@ -200,6 +200,8 @@ class ServerError(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
     session_id: str | None = None
     segment_id: str | None = None
     flush_id: str | None = None
+    refused: str | None = None
+    """The client's message that this answers: `configure`, or none."""
     retry_after_ms: int | None = None
 
 
