@@ -218,7 +218,7 @@ async def test_configure_returns_what_holds_from_now_on(service: ScriptedService
         await peer.say("configured", **options)
         peer.received.clear()
         await peer.hear(until="configure")
-        await peer.error("INVALID_MESSAGE")
+        await peer.error("INVALID_MESSAGE", refused="configure")
         await peer.hear(until="end_session")
         await peer.end()
 
