@@ -18,6 +18,8 @@ from transcription.core.languages import normalise_language
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
 LEAST_SILENCE_MS, MOST_SILENCE_MS = 32, 10_000
 """Of what ends an utterance; 32 ms is one window of the VAD."""
+MOST_KEYTERMS, LONGEST_KEYTERM = 100, 50
+"""Terms of a session, and characters of each."""
 MAX_QUOTED, MOST_TOLD = 64, 8
 """Characters of what a client wrote that are quoted back to it, and wrong fields of a `configure` that are named."""
 
@@ -44,6 +46,9 @@ Refusable = Literal["configure"]
 """Messages whose refusal says that it is theirs."""
 
 
+Keyterm = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEYTERM, pattern=r"[^\W\d_]")]
+
+
 class TurnOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may change from turn to turn."""
 
@@ -51,6 +56,8 @@ class TurnOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     turn_mode: TurnMode | None = None
     min_silence_ms: Annotated[float, msgspec.Meta(ge=LEAST_SILENCE_MS, le=MOST_SILENCE_MS)] | None = None
     max_hold_ms: Annotated[float, msgspec.Meta(ge=0, le=MOST_SILENCE_MS)] | None = None
+    keyterms: Annotated[list[Keyterm], msgspec.Meta(max_length=MOST_KEYTERMS)] | None = None
+    """Names and products that may be said, as they are written; all that there were before are replaced."""
 
     def __post_init__(self) -> None:
         if self.lang_code is not None and normalise_language(self.lang_code) is None:
@@ -253,6 +260,8 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     turn_mode: TurnMode
     min_silence_ms: int
     max_hold_ms: int
+    keyterms: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Left out where there are none."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):

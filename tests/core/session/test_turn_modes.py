@@ -163,7 +163,7 @@ def test_another_language_is_that_of_the_next_utterance() -> None:
     [
         ({"turn_mode": "slow"}, ["turn_mode"]),
         ({"min_silence_ms": 5, "max_hold_ms": "long", "turn_mode": "auto"}, ["min_silence_ms", "max_hold_ms"]),
-        ({"lang_code": "klingon", "keyterms": [], "max_hold_ms": -1}, ["lang_code", "keyterms", "max_hold_ms"]),
+        ({"lang_code": "klingon", "keyterms": [""], "max_hold_ms": -1}, ["lang_code", "keyterms", "max_hold_ms"]),
         ({"sample_rate": 8000}, ["sample_rate"]),
     ],
 )
