@@ -266,7 +266,7 @@ def test_a_text_that_the_audio_does_not_support_is_dropped(engine: WhisperEngine
     assert isinstance(request, Request)
     said = Hypothesis("O que é isso?", 0.4, [])
 
-    believed = engine._believed(request, Attempt(said, logprob=-0.9)).hypothesis
+    believed = engine._believed(request, Attempt(said, logprob=-0.9, said=said.text)).hypothesis
 
     assert believed.text == ""
     assert believed.dropped
