@@ -16,6 +16,7 @@ from benchmarks.conditions import CONDITIONS, Condition, Surroundings
 from benchmarks.dictation import HALVES
 from benchmarks.floor import floor
 from benchmarks.hearing import Finals
+from benchmarks.keyterms import keyterms, keyterms_markdown
 from benchmarks.latency import latency, serve
 from benchmarks.model import Model
 from benchmarks.naive import naive, simulate
@@ -169,6 +170,11 @@ class Bench:
         found = replayed(self.pool, by_engine(self.directory, o.device, o.compute_type))
         return found.as_json(), replay_markdown(found)
 
+    def keyterms(self) -> Outcome:
+        """How many names are written that are said, and that are not, with and without a list of them."""
+        found = keyterms(self.options, self.pool, self.directory)
+        return {"keyterms": [one.as_json() for one in found]}, keyterms_markdown(found)
+
     def paired(self) -> Outcome:
         """Variants of the service in turn, at each number of talkers."""
         o = self.options
@@ -228,7 +234,7 @@ def _told(what: str, recordings: list[Recording]) -> list[Recording]:
     return recordings
 
 
-SELF_SERVED = ("floor", "naive", "overload", "paired", "replay", "turns", "uploads")
+SELF_SERVED = ("floor", "keyterms", "naive", "overload", "paired", "replay", "turns", "uploads")
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
@@ -244,6 +250,7 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
         "short",
         "turns",
         "replay",
+        "keyterms",
         "paired",
         "uploads",
         "all",

@@ -36,6 +36,8 @@ class Clip:
     speaker: str
     kind: str = ""
     """Of one without speech: `street`, `hum`, ..."""
+    terms: tuple[str, ...] | None = None
+    """Names that are said in it, where the manifest has them."""
 
     @property
     def folder(self) -> str:
@@ -104,4 +106,5 @@ def _clip(folder: Path, line: dict[str, Any]) -> Clip:
         ref=line["ref"],
         speaker=line.get("speaker", ""),
         kind=line.get("kind", ""),
+        terms=tuple(line["terms"]) if "terms" in line else None,
     )

@@ -20,6 +20,7 @@ from transcription.core.config import VadConfig
 from transcription.core.protocol import TurnMode
 from transcription.core.session.endpointing import WINDOW, Closed, Paused, Resumed, SilenceEndpointer
 from transcription.core.session.turns import judge, silence_ms
+from transcription.core.text.formatting import format_text
 
 SWEPT_MS = (*range(200, 1000, 50), *range(1000, 2001, 100))
 """Fixed silences, and those of neutral texts."""
@@ -42,6 +43,8 @@ class Ended:
     cut: bool
     dead_air_ms: float | None
     """`None` of a turn that is cut, or in which nothing was heard."""
+    whole: bool | None = None
+    """Of a CPF, whether its final has all of it, formatted; `None` of other turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,12 @@ class Point:
         """The mean over the turns that are not cut; 0 where all are."""
         waited = [turn.dead_air_ms for turn in self.ended if turn.dead_air_ms is not None]
         return statistics.fmean(waited) if waited else 0.0
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """How many CPFs there are, and of how many a final has all of it."""
+        found = [turn.whole for turn in self.ended if turn.whole is not None]
+        return len(found), sum(found)
 
     @property
     def kinds(self) -> dict[str, tuple[int, int]]:
@@ -96,7 +105,13 @@ class Swept:
     def as_json(self) -> dict[str, Any]:
         """All points."""
         points = [
-            {"min_silence_ms": p.min_silence_ms, "cut": p.cut_share, "dead_air_ms": p.dead_air_ms, "kinds": p.kinds}
+            {
+                "min_silence_ms": p.min_silence_ms,
+                "cut": p.cut_share,
+                "dead_air_ms": p.dead_air_ms,
+                "kinds": p.kinds,
+                "whole": p.whole,
+            }
             for p in self.points
         ]
         return {"turns": self.turns, "mode": self.mode, "count": len(self.default.ended), "points": points}
@@ -125,6 +140,7 @@ def sweep(name: str, heard: Sequence[Heard], mode: TurnMode, decode_ms: float) -
 def play(heard: Heard, vad: VadConfig, decode_ms: float) -> Ended:
     """Let a policy find the end of a turn; texts are there `decode_ms` after they are asked for."""
     endpointer = SilenceEndpointer(vad, MAX_UTTERANCE)
+    turn, text = heard.turn, ""
     awaited: tuple[int, str] | None = None
     decode = samples_from_ms(decode_ms)
     for at, window in enumerate(heard.windows, 1):
@@ -133,17 +149,29 @@ def play(heard: Heard, vad: VadConfig, decode_ms: float) -> Ended:
             endpointer.wait(samples_from_ms(silence_ms(_judged(awaited[1]), vad)))
             awaited = None
         for event in endpointer.push(*window):
+            if isinstance(event, Paused):
+                text = heard.texts.get(position, "")
             match event:
                 case Paused() if vad.turn_mode != "fixed" and position in heard.texts:
                     awaited = position + decode, heard.texts[position]
                 case Resumed():
                     awaited = None
-                case Closed() if position < heard.turn.end:
-                    return Ended(heard.turn.kind, cut=True, dead_air_ms=None)
+                case Closed() if position < turn.end:
+                    return Ended(turn.kind, cut=True, dead_air_ms=None, whole=_has_all(turn, ""))
                 case Closed():
-                    dead_air_ms = (position - heard.turn.end) * 1000 / SAMPLE_RATE
-                    return Ended(heard.turn.kind, cut=False, dead_air_ms=dead_air_ms)
-    return Ended(heard.turn.kind, cut=False, dead_air_ms=None)
+                    dead_air_ms = (position - turn.end) * 1000 / SAMPLE_RATE
+                    return Ended(turn.kind, cut=False, dead_air_ms=dead_air_ms, whole=_has_all(turn, text))
+    return Ended(turn.kind, cut=False, dead_air_ms=None, whole=_has_all(turn, ""))
+
+
+def _has_all(turn: Turn, text: str) -> bool | None:
+    """Whether a text has the CPF of a turn; `None` where it is no CPF."""
+    return _cpfs(turn.said_by(turn.end)) <= _cpfs(text) if turn.kind == "cpf" else None
+
+
+@cache
+def _cpfs(text: str) -> frozenset[str]:
+    return frozenset(entity.value for entity in format_text(text).entities if entity.type == "cpf")
 
 
 def _as_said(heard: Heard) -> Heard:

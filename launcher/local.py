@@ -18,6 +18,7 @@ from launcher import preflight
 from sttproject import env
 from transcription.core.audio import ms_from_samples
 from transcription.core.contract.jobs import Job, Kind, job_by_itself
+from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript, RedactType, Timing
 from transcription.core.text.formatting import format_text
 from transcription.core.text.redaction import Redaction
@@ -49,6 +50,7 @@ class Wishes:
     threshold: float
     formats: bool
     redact: Sequence[RedactType]
+    keyterms: Sequence[str] = ()
 
 
 def load_engine(stt: env.Env) -> Engine:
@@ -70,7 +72,7 @@ def transcribe(engine: Engine, pcm: bytes, wishes: Wishes, beam_size: int) -> It
     for at in range(0, len(everything), engine.max_batch):
         stretches = everything[at : at + engine.max_batch]
         began = time.perf_counter()
-        answers = _decode(engine, [_job(each, wishes.language, beam_size) for each in stretches], stretches)
+        answers = _decode(engine, [_job(each, wishes, beam_size) for each in stretches], stretches)
         took_ms = round((time.perf_counter() - began) * 1000 / len(stretches), 2)
         for stretch, answer in zip(stretches, answers, strict=True):
             if isinstance(answer, EngineError):
@@ -108,8 +110,15 @@ def _decode(engine: Engine, jobs: Sequence[Job], stretches: Sequence[Stretch]) -
     return answers
 
 
-def _job(stretch: Stretch, language: str, beam_size: int) -> Job:
-    return job_by_itself(_name(stretch), Kind.FINAL, language=language, beam_size=beam_size, word_timestamps=True)
+def _job(stretch: Stretch, wishes: Wishes, beam_size: int) -> Job:
+    return job_by_itself(
+        _name(stretch),
+        Kind.FINAL,
+        language=wishes.language,
+        beam_size=beam_size,
+        word_timestamps=True,
+        keyterms=tuple(wishes.keyterms) if wishes.language == PORTUGUESE else (),
+    )
 
 
 def _final(

@@ -43,6 +43,7 @@ class WhisperSTT(stt.STT[Any]):
         word_timestamps: bool = True,
         text_format: Literal["pt-BR", "off"] | None = None,
         redact: Sequence[str] = (),
+        keyterms: Sequence[str] = (),
         http_session: aiohttp.ClientSession | None = None,
     ) -> None:
         """Connect nowhere yet; each stream opens a session of its own.
@@ -59,6 +60,7 @@ class WhisperSTT(stt.STT[Any]):
                 the service's own.
             redact: what is kept out of transcripts and the service's records besides what the service redacts anyway:
                 some of `cpf`, `card`, `phone`, `email`.
+            keyterms: names and products that may be said, as they are written: up to 100, of up to 50 characters each.
             http_session: what to connect with, the caller's to close; the job's when left out.
 
         Raises a `ValueError`, which quotes neither, for a URL or a key that is none.
@@ -82,6 +84,7 @@ class WhisperSTT(stt.STT[Any]):
             vad_threshold=vad_threshold,
             format=text_format,
             redact=tuple(redact) or None,
+            keyterms=tuple(keyterms) or None,
         )
         self._streams: weakref.WeakSet[WhisperStream] = weakref.WeakSet()
 
@@ -112,18 +115,25 @@ class WhisperSTT(stt.STT[Any]):
         return stream
 
     def update_options(
-        self, *, language: NotGivenOr[str] = NOT_GIVEN, vad_threshold: NotGivenOr[float | None] = NOT_GIVEN
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        vad_threshold: NotGivenOr[float | None] = NOT_GIVEN,
+        keyterms: NotGivenOr[Sequence[str]] = NOT_GIVEN,
     ) -> None:
         """Change options, of open streams too: what they have heard is finalised with the old ones.
 
         Args:
             language: of all streams, those included that were given one of their own.
             vad_threshold: 0 to 1, or `None` for the service's own.
+            keyterms: in place of all that there were.
         """
         if utils.is_given(language):
             self._language = LanguageCode(language)
         if utils.is_given(vad_threshold):
             self._config = replace(self._config, vad_threshold=vad_threshold)
+        if utils.is_given(keyterms):
+            self._config = replace(self._config, keyterms=tuple(keyterms) or None)
         for stream in self._streams:
             stream.restart(self._language if utils.is_given(language) else None)
 

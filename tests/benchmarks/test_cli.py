@@ -59,16 +59,16 @@ def test_reports_tell_neither_keys_nor_paths() -> None:
 
 
 def test_every_command_is_a_method() -> None:
-    """`all` runs the others, but for `overload`, `noise`, `short`, `turns`, `replay`, `paired` and `uploads`."""
+    """`all` runs those that need nothing but speech and a service."""
     assert set(COMMANDS) == {
-        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "replay", "paired",
-        "uploads", "all",
+        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "replay", "keyterms",
+        "paired", "uploads", "all",
     }  # fmt: skip
 
 
-INSIDE = {"fill.py", "pages.py", "text.py", "hearing.py", "turns.py", "replay.py", "stability.py"}
-"""They measure the admin's pages, by Django's test client, what formats finals, rules over what was heard once, and the
-session by itself."""
+INSIDE = {"fill.py", "pages.py", "text.py", "hearing.py", "turns.py", "replay.py", "stability.py", "keyterms.py"}
+"""They measure the admin's pages, by Django's test client, what formats finals, rules over what was heard once, the
+session by itself, and decodes of one engine with and without terms."""
 
 
 @pytest.mark.parametrize(

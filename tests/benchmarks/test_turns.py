@@ -1,6 +1,7 @@
 """Policies over turns that were heard once, and the turns themselves."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,7 +35,22 @@ CPF = heard("meu CPF é cinco dois nove", "nove oito dois dois quatro sete dois 
 )
 def test_a_policy_ends_a_turn(mode: str, decode_ms: float, cut: bool, dead_air_ms: float | None) -> None:
     """Cut in its pause, unless its text is there in time and holds it; over early where it is complete."""
-    assert play(CPF, VadConfig(turn_mode=mode), decode_ms) == Ended("cpf", cut, dead_air_ms)
+    assert play(CPF, VadConfig(turn_mode=mode), decode_ms) == Ended("cpf", cut, dead_air_ms, whole=not cut)
+
+
+@pytest.mark.parametrize(
+    ("written", "whole"),
+    [("meu CPF é 529.982.247-25", True), ("cinco dois nove nove oito dois dois quatro sete dois cinco", True),
+     ("529 982 247 26", False), ("", False)],
+)  # fmt: skip
+def test_a_cpf_is_whole_where_its_final_has_it(written: str, whole: bool) -> None:
+    """By the last text that was decoded before the endpoint; other turns have none."""
+    late = replace(CPF, texts=CPF.texts | {max(CPF.texts): written})
+
+    assert play(late, VadConfig(turn_mode="dictation"), 150).whole is whole
+    other = replace(late, turn=replace(late.turn, kind="name"))
+    assert play(other, VadConfig(turn_mode="dictation"), 150).whole is None
+    assert Point(500, [Ended("cpf", True, None, False), Ended("cpf", False, 1.0, True)]).whole == (2, 1)
 
 
 def test_a_longer_silence_cuts_less_and_waits_longer() -> None:

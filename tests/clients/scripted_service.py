@@ -27,6 +27,8 @@ class Peer:
         self.received: list[str] = []
         """The types of the text messages."""
         self.flush_ids: list[str] = []
+        self.changes: list[dict[str, Any]] = []
+        """What each `configure` asked for."""
 
     @property
     def audio(self) -> bytes:
@@ -48,6 +50,8 @@ class Peer:
             else:
                 message = json.loads(frame)
                 self.received.append(message["type"])
+                if message["type"] == "configure":
+                    self.changes.append(message)
                 if message.get("flush_id"):
                     self.flush_ids.append(message["flush_id"])
 

@@ -1,4 +1,4 @@
-"""`--formatted` and `--redact` of the command."""
+"""`--formatted`, `--redact` and `--keyterm` of the command."""
 
 import asyncio
 import json
@@ -71,6 +71,15 @@ async def test_json_has_both(service: ScriptedService) -> None:
 
     assert (segment["text"], segment["text_formatted"], segment["entities"]) == (SAID, WRITTEN, [MONEY])
     assert segment.keys() - plain.keys() == {"text_formatted", "entities"}
+
+
+async def test_terms_are_listened_for(service: ScriptedService) -> None:
+    """As often as the option is given; without it nothing is asked for."""
+    await started("transcribe", "--url", service.url, "--keyterm", "Sicoob", "--keyterm", "Conta Fácil", SPEECH)
+    await started("transcribe", "--url", service.url, SPEECH)
+
+    assert service.peers[0].start["config"]["keyterms"] == ["Sicoob", "Conta Fácil"]
+    assert "keyterms" not in service.peers[1].start["config"]
 
 
 async def test_what_is_to_be_redacted_is_asked_for(service: ScriptedService) -> None:

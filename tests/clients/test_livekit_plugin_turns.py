@@ -252,7 +252,7 @@ async def test_options_change_amid_a_stream(service: ScriptedService, whisper: W
         for frame in frames(samples[:8_000]):
             stream.push_frame(frame)
         await settle(lambda: len(service.peers) == 1 and len(service.peers[0].audio) > 15_000)
-        whisper.update_options(language="en", vad_threshold=0.3)
+        whisper.update_options(language="en", vad_threshold=0.3, keyterms=["Sicoob"])
         for frame in frames(samples[8_000:]):
             stream.push_frame(frame)
         stream.end_input()
@@ -261,6 +261,7 @@ async def test_options_change_amid_a_stream(service: ScriptedService, whisper: W
 
     assert (before.start["config"]["lang_code"], after.start["config"]["lang_code"]) == ("pt", "en")
     assert after.start["config"]["vad_threshold"] == 0.3
+    assert ("keyterms" in before.start["config"], after.start["config"]["keyterms"]) == (False, ["Sicoob"])
     assert before.audio + after.audio == samples.tobytes()
     assert [event.alternatives[0].language for event in events if event.type is FINAL] == ["pt", "en"]
 

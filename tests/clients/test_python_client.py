@@ -215,20 +215,24 @@ async def test_configure_returns_what_holds_from_now_on(service: ScriptedService
         await peer.accept()
         await peer.hear(until="configure")
         options = {"lang_code": "pt", "turn_mode": "dictation", "min_silence_ms": 500, "max_hold_ms": 2500}
-        await peer.say("configured", **options)
+        await peer.say("configured", keyterms=["Unimed"], **options)
         peer.received.clear()
         await peer.hear(until="configure")
-        await peer.error("INVALID_MESSAGE")
+        await peer.error("INVALID_MESSAGE", refused="configure")
         await peer.hear(until="end_session")
         await peer.end()
 
     service.scripts = [script]
-    async with asyncio.timeout(5), connect(service.url) as stream:
-        assert (await stream.configure(turn_mode="dictation")).turn_mode == "dictation"
+    async with asyncio.timeout(5), connect(service.url, keyterms=["Sicoob"]) as stream:
+        configured = await stream.configure(turn_mode="dictation", keyterms=["Unimed", "Thayná"])
+        assert (configured.turn_mode, configured.keyterms) == ("dictation", ["Unimed"])
         with pytest.raises(whisper_stt.RefusedError, match="INVALID_MESSAGE"):
             await stream.configure(max_hold_ms=20_000)
         await stream.end()
         assert [event async for event in stream] == []
+    (peer,) = service.peers
+    assert (peer.start["config"]["keyterms"], peer.changes[0]["keyterms"]) == (["Sicoob"], ["Unimed", "Thayná"])
+    assert "keyterms" not in peer.changes[1]
 
 
 async def test_unanswered_flush_is_sent_again(service: ScriptedService) -> None:

@@ -119,6 +119,7 @@ def deepgram_flux() -> list[str]:
     sentences(client, '{"type":"ForceEndTurn"}')
     client.say('{"type":"Configure","thresholds":{"eot_timeout_ms":5000}}')
     client.say('{"type":"Configure","keyterms":["Sicoob"]}')
+    client.say('{"type":"Configure","keyterms":["120"]}')
     client.play([])
     return client.lines
 

@@ -100,6 +100,11 @@ def test_keys_are_kept_as_their_sha_256() -> None:
         (f"a {TOKEN} b", "a stt_0123456789ab_*** b"),
         ("GET /x?token=hunter2&a=b", "GET /x?token=***&a=b"),
         ("GET /x?a=b&token=hunter2 HTTP/1.1", "GET /x?a=b&token=*** HTTP/1.1"),
+        ("GET /v1/listen?keyterm=Ana&keyterm=Jos%C3%A9&model=x", "GET /v1/listen?keyterm=***&keyterm=***&model=x"),
+        (
+            "/v1/listen?keywords=Ana:2&a=b /v1/asterisk?keyterms=Ana",
+            "/v1/listen?keywords=***&a=b /v1/asterisk?keyterms=***",
+        ),
         (f"bearer.{TOKEN}", "bearer.stt_0123456789ab_***"),
         ("stt_sessions_active 3", "stt_sessions_active 3"),
     ],

@@ -25,9 +25,11 @@ class Saying(EchoEngine):
         super().__init__()
         self._texts = list(texts)
         self.batches: list[int] = []
+        self.terms: set[tuple[str, ...]] = set()
 
     def decode(self, batch: Sequence[Request]) -> list[Hypothesis | EngineError]:
         self.batches.append(len(batch))
+        self.terms |= {request.job.keyterms for request in batch}
         texts = [self._texts.pop(0) for _ in batch]
         return [
             EngineError("too loud", retryable=False) if text is None else Hypothesis(text, 0.9, []) for text in texts
@@ -73,6 +75,14 @@ def test_finals_are_formatted_and_redacted_as_a_session_does_it() -> None:
     assert isinstance(first, FinalTranscript) and isinstance(second, FinalTranscript)
     assert first.text_formatted == "são R$ 120"
     assert "98765" not in f"{second.text} {second.text_formatted}"
+
+
+@pytest.mark.parametrize(("language", "terms"), [("pt", ("Sicoob",)), ("en", ())])
+def test_terms_are_listened_for_in_portuguese(language: str, terms: tuple[str, ...]) -> None:
+    engine = Saying("um", "dois")
+    heard(engine, Wishes(language, 0.5, formats=False, redact=(), keyterms=["Sicoob"]))
+
+    assert engine.terms == {terms}
 
 
 @pytest.mark.parametrize("pcm", [b"", silence(3.0)], ids=["empty", "silence"])

@@ -57,6 +57,8 @@ class SessionConfig:
     format: TextFormat = "off"
     redact: tuple[RedactType, ...] = ()
     """What is kept out of all that the session says."""
+    keyterms: tuple[str, ...] = ()
+    """Names and products that may be said, as they are written."""
     vad: VadConfig = field(default_factory=VadConfig)
     partial_interval_ms: int = 300
     """From one partial's job to the next one's, at least."""
@@ -106,6 +108,11 @@ class SessionConfig:
             max_pending_finals=min(self.max_pending_finals, RECORDING_FINALS),
             vad=replace(self.vad, speculate_ms=0),
         )
+
+    @property
+    def keyterms_heard(self) -> tuple[str, ...]:
+        """The terms that are listened for: where the text is Portuguese, which they are compared in the sounds of."""
+        return self.keyterms if self.language == PORTUGUESE and self.task == "transcribe" else ()
 
     def formats(self, language: str) -> bool:
         """Whether finals in a language have formatted text: where it was asked for, and the language has rules."""

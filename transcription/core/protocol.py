@@ -5,77 +5,32 @@ fields; clients must ignore what they do not know.
 """
 
 import re
-from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from transcription.core.codes import CloseCode as CloseCode
+from transcription.core.codes import EndReason as EndReason
+from transcription.core.codes import ErrorCode as ErrorCode
 from transcription.core.encodings import Encoding
 from transcription.core.languages import normalise_language
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
 LEAST_SILENCE_MS, MOST_SILENCE_MS = 32, 10_000
 """Of what ends an utterance; 32 ms is one window of the VAD."""
+MOST_KEYTERMS, LONGEST_KEYTERM = 100, 50
+"""Terms of a session, and characters of each."""
 MAX_QUOTED, MOST_TOLD = 64, 8
 """Characters of what a client wrote that are quoted back to it, and wrong fields of a `configure` that are named."""
 
 
-class ErrorCode(StrEnum):
-    """What an `error` message says went wrong."""
-
-    INVALID_MESSAGE = "INVALID_MESSAGE"
-    """The client sent something the protocol does not allow here."""
-    SESSION_EXISTS = "SESSION_EXISTS"
-    """The `session_id` is live somewhere in the cluster, or this connection has started already."""
-    MAX_SESSIONS_REACHED = "MAX_SESSIONS_REACHED"
-    """The cluster has `STT_MAX_SESSIONS` sessions, or the API key all of its own."""
-    QUEUE_FULL = "QUEUE_FULL"
-    """`STT_MAX_QUEUE_DEPTH` jobs wait or run; or the segment named in `segment_id` has waited too long for its turn."""
-    QUEUE_CONGESTION = "QUEUE_CONGESTION"
-    """No new session now: a final would take longer than allowed, no worker is ready, Redis is full or away, or the web
-    process stops."""
-    UNAUTHORIZED = "UNAUTHORIZED"
-    """The API key was revoked or has expired since the handshake."""
-    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
-    """The API key has used its minutes of the day."""
-    INFERENCE_ERROR = "INFERENCE_ERROR"
-    """The segment named in `segment_id` could not be transcribed."""
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-    """A fault of the server; the log has the rest."""
-
-
-class EndReason(StrEnum):
-    """Why a session ended: `reason` of `session_ended`, and of the session's record."""
-
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-    DISCONNECTED = "disconnected"
-    """Never sent (nobody is there to read it), but recorded."""
-    RESUMED = "resumed"
-    """Never sent: another connection went on with the session; recorded of what this one had of it."""
-
-
-class CloseCode(IntEnum):
-    """WebSocket close codes the server uses (RFC 6455, 7.4)."""
-
-    NORMAL = 1000
-    """After `session_ended`."""
-    POLICY_VIOLATION = 1008
-    """No `start_session` in time, or the API key is no good any more."""
-    MESSAGE_TOO_BIG = 1009
-    """A message longer than the transport takes."""
-    INTERNAL_ERROR = 1011
-    """After an `INTERNAL_ERROR`."""
-    SERVICE_RESTART = 1012
-    """The process is being stopped."""
-    TRY_AGAIN_LATER = 1013
-    """The client does not read."""
-
-
 class ProtocolError(Exception):
     """The peer broke the protocol; the message is fit to be sent to it."""
+
+    def __init__(self, message: str, refused: "Refusable | None" = None) -> None:
+        """`refused` is what it sent, where it waits for an answer to that."""
+        super().__init__(message)
+        self.refused = refused
 
 
 # Client → server
@@ -87,6 +42,11 @@ RedactType = Literal["cpf", "card", "phone", "email"]
 """What can be kept out of all that a session says."""
 TurnMode = Literal["auto", "dictation", "short", "fixed"]
 """What the end of an utterance goes by: silence and what was said, or silence alone."""
+Refusable = Literal["configure"]
+"""Messages whose refusal says that it is theirs."""
+
+
+Keyterm = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEYTERM, pattern=r"[^\W\d_]")]
 
 
 class TurnOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +56,8 @@ class TurnOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     turn_mode: TurnMode | None = None
     min_silence_ms: Annotated[float, msgspec.Meta(ge=LEAST_SILENCE_MS, le=MOST_SILENCE_MS)] | None = None
     max_hold_ms: Annotated[float, msgspec.Meta(ge=0, le=MOST_SILENCE_MS)] | None = None
+    keyterms: Annotated[list[Keyterm], msgspec.Meta(max_length=MOST_KEYTERMS)] | None = None
+    """Names and products that may be said, as they are written; all that there were before are replaced."""
 
     def __post_init__(self) -> None:
         if self.lang_code is not None and normalise_language(self.lang_code) is None:
@@ -298,6 +260,8 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     turn_mode: TurnMode
     min_silence_ms: int
     max_hold_ms: int
+    keyterms: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Left out where there are none."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
@@ -322,6 +286,8 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error", omit_default
     """The segment that will get no final."""
     flush_id: str | None = None
     """The `flush` that closed that segment."""
+    refused: Refusable | None = None
+    """The client's message that this answers."""
     retry_after_ms: int | None = None
     """When a refused start is worth trying again."""
 
@@ -354,19 +320,23 @@ def decode(text: str) -> ClientMessage:
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
-        raise ProtocolError(_shortened("; ".join(_wrong_options(text)) or str(error))) from None
+        wrong = _wrong_options(text)
+        complaint = _shortened("; ".join(wrong or []) or str(error))
+        raise ProtocolError(complaint, None if wrong is None else "configure") from None
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise ProtocolError(_shortened(f"Expected a JSON object: {error}")) from None
 
 
-def _wrong_options(text: str) -> list[str]:
-    """What is wrong with a `configure`, field by field; nothing for any other message."""
+def _wrong_options(text: str) -> list[str] | None:
+    """What is wrong with a `configure`, field by field; `None` for any other message."""
     try:
         message = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return []
+        return None
+    if message.get("type") != "configure":
+        return None
     wrong: list[str] = []
-    for name in message if message.get("type") == "configure" else ():
+    for name in message:
         try:
             msgspec.convert({"type": "configure", name: message[name]}, Configure)
         except msgspec.ValidationError as error:

@@ -1,13 +1,13 @@
-"""Keeps API keys out of the logs."""
+"""Keeps API keys, and names that clients listen for, out of the logs."""
 
 import logging
 import re
 
-_SECRETS = re.compile(r"(stt_[0-9a-f]{12}_)[\w-]+|((?:[?&]|\b)token=)[^&\s\"']+", re.IGNORECASE)
+_SECRETS = re.compile(r"(stt_[0-9a-f]{12}_)[\w-]+|((?:[?&]|\b)(?:token|keyterms?|keywords)=)[^&\s\"']+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
-    """The text without the secret parts of keys, and without what follows `token=`."""
+    """The text without the secret parts of keys, and without what follows `token=`, `keyterm=` and the like."""
     return _SECRETS.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 

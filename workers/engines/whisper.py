@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from transcription.core.config import SAMPLE_RATE, Task
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.protocol import Dropped, Word
-from workers.engines import cuda, evidence, gate, repetition, windows
+from workers.engines import cuda, evidence, gate, keyterms, repetition, windows
 from workers.engines.engine import EngineError, Hypothesis, Request
+from workers.engines.vocabulary import repaired
 from workers.engines.words import words
 
 FRAMES_PER_SECOND = 100
@@ -58,6 +59,8 @@ class Attempt:
     hypothesis: Hypothesis
     logprob: float
     """Mean log probability of the tokens."""
+    said: str = ""
+    """The text as the model wrote it, without the terms that are put in place."""
     loops: bool = False
     """Whether it cannot have been said; its probability says nothing."""
     doubtful: bool = False
@@ -92,6 +95,7 @@ class WhisperEngine:
         silence = self._features(Kind.FINAL, np.zeros(SAMPLE_RATE, np.float32), SILENCE_S * FRAMES_PER_SECOND)
         self._silence = evidence.Silence(self._model.model, silence)
         self._suppressed = get_suppressed_tokens(self._tokenizer("en"), [-1])
+        self._vocabulary = repaired(self._model.hf_tokenizer)
 
     def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request | Hypothesis:
         """Features and prompt; audio longer than a window is left to `transcribe` and shares its batch with nobody.
@@ -121,12 +125,11 @@ class WhisperEngine:
         audio_s = request.audio.size / SAMPLE_RATE
         if attempt.loops:
             return self._generate([request], windows.max_tokens(audio_s), no_repeat_ngram_size=NO_REPEAT_TOKENS)[0]
-        said = attempt.hypothesis.text
-        if windows.is_sparse(said, audio_s):
+        if windows.is_sparse(attempt.said, audio_s):
             timed = self._fit(request.job, request.audio, request.features.window, timed=True)
             (fuller,) = self._generate([timed], windows.max_tokens(audio_s))
             believed = not fuller.loops and not fuller.doubtful
-            if believed and len(fuller.hypothesis.text) >= windows.FULLER * len(said):
+            if believed and len(fuller.said) >= windows.FULLER * len(attempt.said):
                 return fuller
         if not attempt.doubtful or request.features.window == windows.LONGEST_S:
             return attempt
@@ -136,16 +139,15 @@ class WhisperEngine:
 
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, without its text where the audio does not support it."""
-        heard = attempt.hypothesis
-        if not heard.text:
+        if not attempt.said:
             return attempt
         score = attempt.logprob - self._silence.logprob(
-            self._tokenizer(request.job.language, request.job.task), heard.text
+            self._tokenizer(request.job.language, request.job.task), attempt.said
         )
-        if evidence.is_enough(heard.text, score):
+        if evidence.is_enough(attempt.said, score):
             return attempt
         dropped = Dropped(reason="no_evidence", score=round(score, 2))
-        return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, heard.text))
+        return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, attempt.said))
 
     def _fit(self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False) -> Request:
         features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
@@ -154,8 +156,9 @@ class WhisperEngine:
         if job.kind is Kind.FINAL:
             prompt.append(tokenizer.timestamp_begin if timed else tokenizer.no_timestamps)
         elif job.prefix:
-            prompt += [tokenizer.timestamp_begin, *tokenizer.encode(" " + job.prefix)]
-        key = (job.kind, window, job.beam_size, (job.language, job.task) if job.word_timestamps else "")
+            prompt += [tokenizer.timestamp_begin, *self._tokens(job.prefix)]
+        aligned = job.word_timestamps or job.keyterms
+        key = (job.kind, window, job.beam_size, (job.language, job.task) if aligned else "", job.word_timestamps)
         return Request(job, audio, key=key, features=Prepared(np.ascontiguousarray(features), window, prompt))
 
     def _features(self, kind: Kind, audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -190,6 +193,7 @@ class WhisperEngine:
             **options,
         )
         heard = [self._read(request, result, limit) for request, result in zip(batch, results, strict=True)]
+        heard = self._with_terms(batch, encoded, heard)
         return self._align(batch, encoded, heard) if batch[0].job.word_timestamps else heard
 
     def _read(self, request: Request, result: Any, limit: int) -> Attempt:
@@ -209,20 +213,20 @@ class WhisperEngine:
         confidence = math.exp(logprob) * (len(text) / len(said) if loops else 1.0) if text else 0.0
         sure = self._sure_words(request, result, text) if job.kind is Kind.PARTIAL else None
         heard = Hypothesis(text, confidence, [], sure_words=sure)
-        return Attempt(heard, logprob, loops, doubtful=windows.is_doubtful(said, logprob))
+        return Attempt(heard, logprob, text, loops, windows.is_doubtful(said, logprob))
 
     def _sure_words(self, request: Request, result: Any, text: str) -> int:
-        """How many words of the text, from the first on, have no token that the model doubts."""
+        """How many words of the text, from the first on, have no token that the model doubts; names it was told may."""
         tokenizer = self._tokenizer(request.job.language, request.job.task)
+        terms = keyterms.written(text, request.job.keyterms)
         said = ""
         for token, logits in zip(result.sequences_ids[0], result.logits[0], strict=False):
             if token >= tokenizer.eot:
                 continue
-            piece, odds = tokenizer.decode([token]), np.asarray(logits).ravel()
-            if np.exp(odds - odds[token]).sum() > 1 / SURE:
-                said = said if piece.startswith(" ") else said.rpartition(" ")[0]
+            said, odds = said + tokenizer.decode([token]), np.asarray(logits).ravel()
+            if np.exp(odds - odds[token]).sum() > 1 / SURE and len(said.split()) - 1 not in terms:
+                said = " ".join(said.split()[:-1])
                 break
-            said += piece
         alike = (one == other for one, other in zip(said.split(), text.split(), strict=False))
         return sum(takewhile(bool, alike))
 
@@ -238,14 +242,54 @@ class WhisperEngine:
                 kept.append(token)
         return str(tokenizer.decode(kept)).strip()
 
+    def _with_terms(self, batch: list[Request], encoded: Any, heard: list[Attempt]) -> list[Attempt]:
+        """What was heard, with the terms of each job that were said.
+
+        One pass scores all texts as they are, and one more each a term that some of them sound like.
+        """
+        found = [
+            keyterms.places(attempt.said, request.job.keyterms, len(request.job.prefix.split()))
+            if request.job.keyterms and attempt.said
+            else []
+            for request, attempt in zip(batch, heard, strict=True)
+        ]
+        if not any(found):
+            return heard
+        as_said = self._scores(batch, encoded, [one.said if at else "" for one, at in zip(heard, found, strict=True)])
+        gains: list[list[float]] = [[] for _ in batch]
+        for nth in range(max(map(len, found))):
+            tried = [
+                keyterms.with_terms(one.said, at[nth : nth + 1]) if nth < len(at) else ""
+                for one, at in zip(heard, found, strict=True)
+            ]
+            scores = self._scores(batch, encoded, tried)
+            for row in range(len(batch)):
+                if tried[row]:
+                    gains[row].append(scores[row] - as_said[row])
+        meant = [keyterms.heard(at, gained) for at, gained in zip(found, gains, strict=True)]
+        return [_in_terms(one, terms) if terms else one for one, terms in zip(heard, meant, strict=True)]
+
+    def _scores(self, batch: list[Request], encoded: Any, texts: list[str]) -> list[float]:
+        """Log probability of each text on its request's audio, 0 of none."""
+        tokenizer = self._tokenizer(batch[0].job.language, batch[0].job.task)
+        tokens = [self._tokens(text) for text in texts]
+        found = self._model.model.align(encoded, tokenizer.sot_sequence, tokens, _frames(batch))
+        return [
+            float(np.log(np.maximum(one.text_token_probs[: len(row)], evidence.LEAST_PROBABILITY)).sum())
+            for one, row in zip(found, tokens, strict=True)
+        ]
+
+    def _tokens(self, text: str) -> list[int]:
+        """A text as the model itself would write it after a space; none of none."""
+        return list(self._vocabulary.encode(" " + text, add_special_tokens=False).ids) if text else []
+
     def _align(self, batch: list[Request], encoded: Any, heard: list[Attempt]) -> list[Attempt]:
         """Word times of all texts of a batch (one language), from the cross-attention of one more pass."""
         tokenizer = self._tokenizer(batch[0].job.language, batch[0].job.task)
-        tokens = [tokenizer.encode(" " + one.hypothesis.text) if one.hypothesis.text else [] for one in heard]
+        tokens = [self._tokens(one.hypothesis.text) for one in heard]
         if not any(tokens):
             return heard
-        frames = [max(request.audio.size * FRAMES_PER_SECOND // SAMPLE_RATE, 2) for request in batch]
-        found = self._model.find_alignment(tokenizer, tokens, encoded, frames)
+        found = self._model.find_alignment(tokenizer, tokens, encoded, _frames(batch))
         return [
             replace(attempt, hypothesis=replace(attempt.hypothesis, words=_timed(request, pieces)))
             for attempt, request, pieces in zip(heard, batch, found, strict=True)
@@ -272,6 +316,18 @@ class WhisperEngine:
     def _make_tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         multilingual = self._model.model.is_multilingual
         return Tokenizer(self._model.hf_tokenizer, multilingual, task=task, language=language)
+
+
+def _frames(batch: list[Request]) -> list[int]:
+    """How many frames of each request's window are audio."""
+    return [max(request.audio.size * FRAMES_PER_SECOND // SAMPLE_RATE, 2) for request in batch]
+
+
+def _in_terms(attempt: Attempt, terms: list[keyterms.Place]) -> Attempt:
+    """The attempt with terms in their places; from the first of them on its words are others."""
+    heard = attempt.hypothesis
+    sure = heard.sure_words and min(heard.sure_words, *(term.first for term in terms))
+    return replace(attempt, hypothesis=replace(heard, text=keyterms.with_terms(heard.text, terms), sure_words=sure))
 
 
 def _readable(text: str) -> str:

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--model", help="(STT_WHISPER_MODEL)")
         parser.add_argument("--vad-threshold", type=float, help="(STT_VAD_THRESHOLD)")
         parser.add_argument("--formatted", action="store_true")
+        parser.add_argument("--keyterm", action="append", default=[])
         parser.add_argument("--redact", nargs="*", default=[], choices=get_args(RedactType))
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,7 +42,9 @@ class Command(BaseCommand):
         except (LaunchError, ModelUnavailable, EngineError, ValueError) as error:
             self._say(Error(code=ErrorCode.INTERNAL_ERROR, message=str(error), session_id=None))
             sys.exit(1)
-        wishes = local.Wishes(stt.language, stt.vad_threshold, options["formatted"], options["redact"])
+        wishes = local.Wishes(
+            stt.language, stt.vad_threshold, options["formatted"], options["redact"], options["keyterm"]
+        )
         for answer in local.transcribe(engine, sys.stdin.buffer.read(), wishes, stt.beam_size):
             self._say(answer)
 

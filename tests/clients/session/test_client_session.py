@@ -316,9 +316,23 @@ def test_a_refused_change_leaves_the_session_as_it_was() -> None:
     talk.begin()
     talk.session.configure(Configure(max_hold_ms=-1))
     talk.sent()
-    (error,) = talk.say("error", code="INVALID_MESSAGE", message="max_hold_ms")
+    (error,) = talk.say("error", code="INVALID_MESSAGE", message="max_hold_ms", refused="configure")
 
     assert isinstance(error, ServerError)
     assert talk.session.config.max_hold_ms is None
     with pytest.raises(RefusedError):
         talk.say("error", code="INVALID_MESSAGE", message="another")
+
+
+def test_an_error_that_crosses_a_change_is_not_taken_for_its_refusal() -> None:
+    """Such as one about the audio: it is what it is where nothing was asked."""
+    talk = Talk()
+    talk.begin()
+    talk.session.configure(Configure(max_hold_ms=900))
+    talk.sent()
+
+    with pytest.raises(RefusedError, match="The audio looks like"):
+        talk.say("error", code="INVALID_MESSAGE", message="The audio looks like stereo")
+    (configured,) = talk.say("configured", **TAKEN)
+    assert isinstance(configured, Configured)
+    assert talk.session.config.max_hold_ms == 900

@@ -201,6 +201,19 @@ def test_the_rest() -> None:
         assert json.loads(reply.text)["type"] == "Error"
 
 
+def test_terms_are_listened_for() -> None:
+    """What the session would not take is left out, and so is what is not wanted."""
+    many = "".join(f"&keyterm=nome{n}x" for n in range(120))
+    *_, start = DeepgramLive(
+        "keywords=Sicoob:2&keywords=Unimed&keywords=sim:-5&keyterm=Conta%20F%C3%A1cil&keyterm=", "id"
+    ).open()
+    *_, full = DeepgramLive(many, "id").open()
+
+    assert isinstance(start, StartSession) and isinstance(full, StartSession)
+    assert start.config.keyterms == ["Conta Fácil", "Sicoob", "Unimed"]
+    assert len(full.config.keyterms or ()) == 100
+
+
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
 def test_telephone_audio_is_passed_on(encoding: str) -> None:
     """As it is: the session decodes it."""

@@ -118,7 +118,9 @@ def test_a_turn_without_a_transcript_ends_too() -> None:
         ('{"thresholds": {"eot_timeout_ms": 4000}}', "ConfigureSuccess", "thresholds", {"eot_timeout_ms": 4000.0}),
         ('{"thresholds": {"eot_timeout_ms": 400}}', "ConfigureFailure", "code", "INVALID_VALUE"),
         ('{"thresholds": {"eot_threshold": "x"}}', "ConfigureFailure", "error_code", "INVALID_VALUE"),
-        ('{"keyterms": ["Sicoob"]}', "ConfigureFailure", "code", "UNSUPPORTED"),
+        ('{"keyterms": ["Sicoob"]}', "ConfigureSuccess", "keyterms", ["Sicoob"]),
+        ('{"keyterms": ["Sicoob", ""]}', "ConfigureFailure", "code", "INVALID_VALUE"),
+        ('{"keyterms": "Sicoob"}', "ConfigureFailure", "code", "INVALID_VALUE"),
         ("{}", "ConfigureSuccess", "keyterms", []),
     ],
 )
@@ -129,6 +131,19 @@ def test_what_is_configured_is_acknowledged(asked: str, kind: str, field: str, v
     assert isinstance(reply, Reply)
     answer = json.loads(reply.text)
     assert (answer["type"], answer[field]) == (kind, value)
+
+
+def test_terms_are_listened_for() -> None:
+    """Those of the handshake, until others take their place; what else is configured leaves them."""
+    flux = DeepgramFlux("keyterm=Sicoob&keyterm=Conta+F%C3%A1cil,+sim&keyterm=12", "id")
+    *_, start = flux.open()
+    *held, told = flux.hear('{"type": "Configure", "thresholds": {"eot_threshold": 0.8}}')
+    changed, _ = flux.hear('{"type": "Configure", "keyterms": []}')
+
+    assert isinstance(start, StartSession) and isinstance(told, Reply)
+    assert start.config.keyterms == ["Sicoob", "Conta Fácil, sim"]
+    assert held == [] and json.loads(told.text)["keyterms"] == ["Sicoob", "Conta Fácil, sim"]
+    assert changed == Configure(keyterms=[])
 
 
 def test_the_timeout_is_how_long_a_turn_is_held() -> None:

@@ -108,6 +108,18 @@ def test_what_whisper_has_no_use_for_is_ignored() -> None:
     assert isinstance(request.answer(1.0), Answer)
 
 
+def test_keywords_are_listened_for() -> None:
+    """They come before the file; what a session would not take is left out."""
+    words = field("keywords[]", "Sicoob"), field("keywords[]", "120")
+    _, steps = heard(field("model", "m"), field("language", "pt"), *words, FILE)
+    (start,) = [step for step in steps if isinstance(step, StartSession)]
+
+    assert start.config.keyterms == ["Sicoob"]
+    with pytest.raises(Refused) as refused:
+        heard(field("model", "m"), field("language", "pt"), FILE, field("keywords[]", "Sicoob"))
+    assert "before the file" in str(refused.value.body)
+
+
 def test_json_and_text() -> None:
     assert answered() == {"text": "Bom dia. Tudo bem?", "usage": {"type": "duration", "seconds": 7}}
     assert answered(field("response_format", "text")) == "Bom dia. Tudo bem?\n"

@@ -8,7 +8,7 @@ import pytest
 from tests.core.dialects.messages import STARTED, TIMING, failed, final
 from transcription.core.dialects.dialect import Hangup, Reply
 from transcription.core.dialects.realtime import OpenAIRealtime
-from transcription.core.protocol import ErrorCode, PartialTranscript, ServerMessage
+from transcription.core.protocol import ErrorCode, PartialTranscript, ServerMessage, StartSession
 
 UPDATE = '{"type": "session.update", "session": {"type": "transcription"}}'
 
@@ -45,6 +45,17 @@ def test_what_is_wrong_in_mid_session_is_an_error() -> None:
     (error,) = told(STARTED, failed(ErrorCode.UNAUTHORIZED))
 
     assert error["type"] == "error"
+
+
+def test_keywords_are_listened_for() -> None:
+    """What a session would not take is left out."""
+    asked = {"audio": {"input": {"transcription": {"model": "m", "keywords": ["Sicoob", 12, "Conta Fácil"]}}}}
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    start, *_ = realtime.hear(json.dumps({"type": "session.update", "session": {"type": "transcription"} | asked}))
+
+    assert isinstance(start, StartSession)
+    assert start.config.keyterms == ["Sicoob", "Conta Fácil"]
 
 
 def test_deltas_of_a_long_commit_wait_for_the_text_before_them() -> None:

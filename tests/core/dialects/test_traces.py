@@ -25,7 +25,7 @@ FINALIZE, FORCE, CLOSE = (f'{{"type": "{kind}"}}' for kind in ("Finalize", "Forc
 
 
 CONFIGURE = '{"type": "Configure", "thresholds": {"eot_timeout_ms": 4000}}'
-BAD_CONFIGURE = '{"type": "Configure", "keyterms": ["Sicoob"]}'
+BAD_CONFIGURE = '{"type": "Configure", "keyterms": ["120"]}'
 CLEAR, UPDATE = (
     '{"type": "input_audio_buffer.clear"}',
     '{"type": "session.update", "session": {"type": "transcription"}}',

@@ -62,13 +62,14 @@ def test_a_stream_starts_a_session_that_is_named_after_the_call() -> None:
     """With the options of its parameters, which are text; the key is nobody's to see."""
     dialect = TwilioMedia("", "id")
     parameters = {"language": "pt-BR", "min_silence_ms": "400", "partial_results": "false", "redact": "cpf, card"}
+    parameters |= {"keyterms": "Sicoob, Conta Fácil"}
     begins, starts = dialect.hear(start(**parameters, api_key="stt_secret", agent="ana"))
 
     assert starts == StartSession(
         session_id=f"{CALL}/{STREAM}",
         config=StartConfig(
             lang_code="pt", min_silence_ms=400, partial_results=False, redact=["cpf", "card"],
-            encoding="mulaw", sample_rate=8000,
+            keyterms=["Sicoob", "Conta Fácil"], encoding="mulaw", sample_rate=8000,
         ),
     )  # fmt: skip
     assert told([begins]) == [

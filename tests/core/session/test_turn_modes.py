@@ -163,7 +163,7 @@ def test_another_language_is_that_of_the_next_utterance() -> None:
     [
         ({"turn_mode": "slow"}, ["turn_mode"]),
         ({"min_silence_ms": 5, "max_hold_ms": "long", "turn_mode": "auto"}, ["min_silence_ms", "max_hold_ms"]),
-        ({"lang_code": "klingon", "keyterms": [], "max_hold_ms": -1}, ["lang_code", "keyterms", "max_hold_ms"]),
+        ({"lang_code": "klingon", "keyterms": [""], "max_hold_ms": -1}, ["lang_code", "keyterms", "max_hold_ms"]),
         ({"sample_rate": 8000}, ["sample_rate"]),
     ],
 )
@@ -173,6 +173,7 @@ def test_all_that_is_wrong_is_named_at_once(options: dict[str, Any], named: list
     configure(talk, **options)
 
     (error,) = [message for message in talk.sent if isinstance(message, Error)]
+    assert error.refused == "configure"
     assert all(name in error.message for name in named)
     assert "turn_mode" in named or "turn_mode" not in error.message
     assert not configured(talk)
@@ -187,6 +188,17 @@ def test_it_wants_a_session() -> None:
     assert [message.message for message in talk.sent if isinstance(message, Error)] == [
         "Expected `start_session` first"
     ]
+
+
+def test_each_refusal_is_told() -> None:
+    """However many there are: somebody waits for it. Other complaints are told less and less, and say no such thing."""
+    talk = begun()
+    for _ in range(30):
+        configure(talk, max_hold_ms=-1)
+        talk.text('{"type": "nonsense"}')
+
+    refused = [message.refused for message in talk.sent if isinstance(message, Error)]
+    assert refused.count("configure") == 30 > refused.count(None)
 
 
 # Always

@@ -96,6 +96,16 @@ def test_a_partial_says_how_many_words_the_model_is_sure_of(engine: WhisperEngin
     assert heard(engine, job(), samples).sure_words is None
 
 
+def test_words_that_a_partial_is_held_to_are_as_likely_as_where_it_wrote_them(engine: WhisperEngine) -> None:
+    """Each is given in the tokens that the model would use; the published tokenizer has others for " t"."""
+    samples = audio(speech("s04_pm_alex"))
+    free = heard(engine, job(Kind.PARTIAL), samples)
+    held = heard(engine, job(Kind.PARTIAL, prefix=" ".join(free.text.split()[:-1])), samples)
+
+    assert any(word.lower().startswith("t") for word in free.text.split()[:-1])
+    assert held.sure_words == free.sure_words
+
+
 def test_a_translation_is_in_english(engine: WhisperEngine) -> None:
     """In a batch with what is not translated, which stays as it is; longer than a window too."""
     clip = audio(speech("s13_pm_alex"))
@@ -281,7 +291,7 @@ def test_a_text_that_the_audio_does_not_support_is_dropped(engine: WhisperEngine
     assert isinstance(request, Request)
     said = Hypothesis("O que é isso?", 0.4, [])
 
-    believed = engine._believed(request, Attempt(said, logprob=-0.9)).hypothesis
+    believed = engine._believed(request, Attempt(said, logprob=-0.9, said=said.text)).hypothesis
 
     assert believed.text == ""
     assert believed.dropped
@@ -306,3 +316,54 @@ def test_what_is_said_again_and_again_keeps_its_evidence(engine: WhisperEngine, 
 
     assert silence.logprob(tokenizer, said) == pytest.approx(silence.logprob(tokenizer, word), abs=1.5)
     assert silence.logprob(tokenizer, said) < -1.5
+
+
+# Terms
+
+
+def test_a_term_that_was_said_is_written_as_it_is_spelt(engine: WhisperEngine) -> None:
+    """Its times are those of the words it takes the place of; what is around it stays, alone or beside jobs without."""
+    samples = audio(speech("s24_pf_dora"))
+    plain = job(words=True)
+    asked = msgspec.structs.replace(plain, keyterms=("Padarya", "Sicoob", "Kowalski"))
+    without, (alone,) = heard(engine, plain, samples), [heard(engine, asked, samples)]
+    together = engine.decode([engine.prepare(each, samples) for each in (plain, asked, plain)])
+
+    assert "padaria" in without.text and "Padarya" in alone.text
+    assert alone.text == without.text.replace("padaria", "Padarya")
+    times = {word.word.strip(",."): (word.start, word.end) for word in alone.words}
+    (was,) = [(word.start, word.end) for word in without.words if word.word.startswith("padaria")]
+    assert times["Padarya"] == pytest.approx(was, abs=0.3)
+    assert [each.text for each in together] == [without.text, alone.text, without.text]
+    assert alone.confidence == pytest.approx(without.confidence)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_terms_that_were_not_said_change_nothing(engine: WhisperEngine, clip: str, kind: Kind) -> None:
+    """Some of them sound like what was said."""
+    terms = ("Sicoob", "Clara", "Vieira", "Forno Bom", "Paulina", "Relato", "Amanda", "Metrô", "Farmais", "Kowalski")
+    samples = audio(speech(clip))
+    asked = msgspec.structs.replace(job(kind), keyterms=terms)
+
+    assert heard(engine, asked, samples).text == heard(engine, job(kind), samples).text
+
+
+def test_a_partial_has_terms_after_its_prefix_alone(engine: WhisperEngine) -> None:
+    """What is stable stays stable."""
+    samples = audio(speech("s24_pf_dora"))
+    asked = msgspec.structs.replace(job(Kind.PARTIAL), keyterms=("Padarya", "Gentil"))
+
+    assert "Padarya" in heard(engine, asked, samples).text
+    held = msgspec.structs.replace(asked, prefix="A gente se encontra na frente da padaria, do")
+    assert heard(engine, held, samples).text.startswith("A gente se encontra na frente da padaria, do")
+
+
+def test_a_text_with_terms_is_weighed_as_the_model_wrote_it(engine: WhisperEngine) -> None:
+    """A name is unlikely on silence: held against that, it would be evidence by itself."""
+    samples = audio(speech("s24_pf_dora"))
+    asked = engine.prepare(msgspec.structs.replace(job(), keyterms=("Padarya",)), samples)
+    attempt = Attempt(Hypothesis("Kowalski", 0.5, []), logprob=-4.0, said="E aí")
+
+    believed = engine._believed(asked, attempt)
+    assert (believed.hypothesis.text, believed.hypothesis.dropped_text) == ("", "E aí")

@@ -57,6 +57,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an endpointer has found speech in the segment; where none has looked, the worker does."""
     recorded: bool = False
     """Whether its audio was all there before: nobody is waiting while they speak, so it yields to those who are."""
+    keyterms: tuple[str, ...] = ()
+    """Names that may be said, as they are written."""
 
     @property
     def priority(self) -> int:
@@ -73,7 +75,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return {"job_id": self.job_id, "segment_id": self.segment_id, "kind": self.kind}
 
 
-def job_by_itself(name: str, kind: Kind, *, language: str, beam_size: int, word_timestamps: bool = False) -> Job:
+def job_by_itself(
+    name: str,
+    kind: Kind,
+    *,
+    language: str,
+    beam_size: int,
+    word_timestamps: bool = False,
+    keyterms: tuple[str, ...] = (),
+) -> Job:
     """A decode that no session asks for: its audio is given to the engine together with it."""
     return Job(
         job_id=name,
@@ -88,6 +98,7 @@ def job_by_itself(name: str, kind: Kind, *, language: str, beam_size: int, word_
         language=language,
         beam_size=beam_size,
         word_timestamps=word_timestamps,
+        keyterms=keyterms,
     )
 
 

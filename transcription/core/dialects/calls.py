@@ -41,6 +41,7 @@ OPTIONS = (
     "word_timestamps",
     "format",
     "redact",
+    "keyterms",
 )
 """Parameters of a call that are options of its session, besides `language`."""
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013
@@ -58,8 +59,9 @@ def configured(asked: Mapping[str, object], encoding: str, rate: float) -> Start
     Others are ignored. A language that Whisper does not know is left to the server's default.
     """
     config: dict[str, object] = {name: asked[name] for name in OPTIONS if name in asked}
-    if isinstance(redact := config.get("redact"), str):
-        config["redact"] = [kind.strip() for kind in redact.split(",") if kind.strip()]
+    for name in ("redact", "keyterms"):
+        if isinstance(listed := config.get(name), str):
+            config[name] = [one.strip() for one in listed.split(",") if one.strip()]
     if isinstance(language := asked.get("language"), str) and language:
         config["lang_code"] = normalise_language(language)
     config |= {"encoding": ENCODINGS[encoding].value, "sample_rate": rate}

@@ -86,6 +86,7 @@ class DeepgramLive:
                 word_timestamps=True,
                 format="pt-BR" if self._formats else None,
                 redact=deepgram_text.redacts(query),
+                keyterms=deepgram_text.keyterms(query),
             )
         except ValueError as error:
             raise refused(self._id, 400, "Bad Request", str(error)) from None

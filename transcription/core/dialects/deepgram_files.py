@@ -101,6 +101,7 @@ class DeepgramRecording:
                 word_timestamps=True,
                 format="pt-BR" if self._formats else None,
                 redact=deepgram_text.redacts(query),
+                keyterms=deepgram_text.keyterms(query),
             )
         except ValueError as error:
             raise self.refuse(400, str(error)) from None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transcription.core.dialects.dialect import Query
+from transcription.core.dialects.dialect import Query, taken
 from transcription.core.protocol import FinalTranscript, RedactType, Word
 from transcription.core.text.formatting import words_as_written
 
@@ -23,6 +23,16 @@ _REDACTS: dict[str, tuple[RedactType, ...]] = {
 def redacts(query: Query) -> list[RedactType]:
     """What the session is asked to redact; values that are no kinds of ours ask for nothing."""
     return [kind for value in query.texts("redact") for kind in _REDACTS.get(value.lower(), ())]
+
+
+def keyterms(query: Query) -> list[str] | None:
+    """What the session is to listen for: `keyterm`, and `keywords` without their intensifiers.
+
+    A keyword of a negative one is not wanted.
+    """
+    keywords = (value.partition(":") for value in query.values("keywords"))
+    wanted = [word for word, _, intensifier in keywords if not intensifier.startswith("-")]
+    return taken([*query.values("keyterm"), *wanted]) or None
 
 
 def formats(query: Query) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from transcription.core.encodings import Encoding
 from transcription.core.languages import normalise_language
-from transcription.core.protocol import ClientMessage, Error, ServerMessage, StartConfig
+from transcription.core.protocol import MOST_KEYTERMS, ClientMessage, Error, Keyterm, ServerMessage, StartConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,10 @@ class Query:
         """The last value given."""
         return self._given.get(name, [default])[-1]
 
+    def values(self, name: str) -> list[str]:
+        """All values given."""
+        return self._given.get(name, [])
+
     def texts(self, name: str) -> list[str]:
         """All values given, in one or separated by commas."""
         return [text for value in self._given.get(name, []) for text in value.split(",")]
@@ -135,6 +139,17 @@ def started(
         return msgspec.convert(asked, StartConfig)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+
+
+def taken(terms: Sequence[object]) -> list[str]:
+    """Of what a client wants listened for, what a session takes: texts with letters, not too long, not too many."""
+    found: list[str] = []
+    for term in terms:
+        try:
+            found.append(msgspec.convert(term, Keyterm))
+        except msgspec.ValidationError:
+            continue
+    return found[:MOST_KEYTERMS]
 
 
 ENCODINGS = {"linear16": Encoding.PCM_S16LE} | {encoding.value: encoding for encoding in Encoding}

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.deepgram import refusal, refused
 from transcription.core.dialects.deepgram_audio import GARBLED, UNPARSABLE, audio
-from transcription.core.dialects.dialect import Hangup, Query, Refused, Reply, Step, as_frame, control, started
+from transcription.core.dialects.dialect import Hangup, Query, Refused, Reply, Step, as_frame, control, started, taken
 from transcription.core.protocol import (
+    LONGEST_KEYTERM,
+    MOST_KEYTERMS,
     Configure,
     EndSession,
     Error,
@@ -31,6 +33,7 @@ from transcription.core.protocol import (
 
 TIMEOUT, SHORTEST_MS, LONGEST_MS = "eot_timeout_ms", 500, 10_000
 OUT_OF_RANGE = f"{TIMEOUT}: expected {SHORTEST_MS} to {LONGEST_MS}"
+TERMS = f"expected up to {MOST_KEYTERMS} texts with letters, of up to {LONGEST_KEYTERM} characters"
 GOING_ON, EAGER, OVER = 0.1, 0.6, 0.9
 """`end_of_turn_confidence` of an update, an eager end and an end."""
 
@@ -68,6 +71,7 @@ class DeepgramFlux:
         """How far the transcripts have come."""
         self._forced = 0
         self._thresholds: dict[str, float] = {}
+        self._keyterms = deepgram_text.keyterms(self._query) or []
 
     def open(self) -> Sequence[Step]:
         """Start at once, with what the parameters ask for."""
@@ -86,6 +90,7 @@ class DeepgramFlux:
                 partial_results=True,
                 word_timestamps=True,
                 redact=deepgram_text.redacts(query),
+                keyterms=self._keyterms or None,
                 max_hold_ms=_timeout_ms(query),
             )
         except ValueError as error:
@@ -126,12 +131,16 @@ class DeepgramFlux:
             return [self._refuse("INVALID_VALUE", f"thresholds: expected numbers, got others for {_listed(wrong)}")]
         if not _in_range(timeout_ms := asked.get(TIMEOUT)):
             return [self._refuse("INVALID_VALUE", OUT_OF_RANGE)]
-        if message.get("keyterms"):
-            return [self._refuse("UNSUPPORTED", "keyterms: not supported")]
+        terms = message.get("keyterms")
+        if terms is not None and (not isinstance(terms, list) or taken(terms) != terms):
+            return [self._refuse("INVALID_VALUE", f"keyterms: {TERMS}")]
         self._thresholds |= {str(name): float(value) for name, value in asked.items() if value is not None}
         self._eager_wanted = "eager_eot_threshold" in self._thresholds
-        held = [] if timeout_ms is None else [Configure(max_hold_ms=timeout_ms)]
-        return [*held, self._say("ConfigureSuccess", thresholds=self._thresholds, keyterms=[], language_hints=[])]
+        self._keyterms = self._keyterms if terms is None else terms
+        change = Configure(max_hold_ms=timeout_ms, keyterms=terms)
+        held = [change] if change != Configure() else []
+        told = {"thresholds": self._thresholds, "keyterms": self._keyterms, "language_hints": []}
+        return [*held, self._say("ConfigureSuccess", **told)]
 
     def _garbled(self, message: str) -> Sequence[Step]:
         return [self._say("Error", code=UNPARSABLE, description=message), Hangup(GARBLED)]

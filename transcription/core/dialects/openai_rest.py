@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from transcription.core.config import Task
-from transcription.core.dialects.dialect import Refused, started
+from transcription.core.dialects.dialect import Refused, started, taken
 from transcription.core.dialects.forms import Field, FileBegins, FormReader
 from transcription.core.dialects.recordings import Answer, Asked, Placed, Samples, retry_after
 from transcription.core.languages import LANGUAGES, normalise_language
@@ -47,6 +47,7 @@ class OpenAITranscription:
         self._form: FormReader
         self._fields: dict[str, str] = {}
         self._granularities: list[str] = []
+        self._keywords: list[str] = []
         self._has_file = self._started = False
         self._finals: list[Placed] = []
         self._told = False
@@ -95,6 +96,11 @@ class OpenAITranscription:
                 raise self._bad(f"{name}[]", f"expected word or segment, got `{value[:20]}`")
             self._granularities.append(value)
             return
+        if name == "keywords":
+            if self._started:
+                raise self._bad(f"{name}[]", "expected before the file")
+            self._keywords.append(value)
+            return
         if name == "response_format" and value not in FORMATS:
             raise self._bad(name, f"expected one of {', '.join(FORMATS)}, got `{value[:20]}`")
         if name == "language" and self._started and value != self._fields.get("language"):
@@ -113,7 +119,13 @@ class OpenAITranscription:
         language = self._fields.get("language", "")
         if language and normalise_language(language) is None:
             raise self._bad("language", f"expected a language code such as `pt`, got `{language[:20]}`")
-        return StartSession(config=started(language=language, partial_results=False, word_timestamps=self._times_words))
+        config = started(
+            language=language,
+            partial_results=False,
+            word_timestamps=self._times_words,
+            keyterms=taken(self._keywords) or None,
+        )
+        return StartSession(config=config)
 
     @property
     def _times_words(self) -> bool:

@@ -12,7 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transcription.core.dialects.dialect import ENCODINGS, Hangup, Refused, Reply, Step, as_frame, control, started
+from transcription.core.dialects.dialect import (
+    ENCODINGS,
+    Hangup,
+    Refused,
+    Reply,
+    Step,
+    as_frame,
+    control,
+    started,
+    taken,
+)
 from transcription.core.protocol import (
     CloseCode,
     Error,
@@ -150,6 +160,7 @@ class OpenAIRealtime:
             partial_results=True,
             vad_enabled=detection is not None,
             vad_threshold=threshold if isinstance(threshold, int | float) else None,
+            keyterms=taken(words) or None if isinstance(words := heard.get("keywords"), list) else None,
         )
         if self._start is None:
             self._vad, self._encoding = detection is not None, encoding

@@ -1,7 +1,10 @@
 """What a client asks for in its `start_session`, laid over the server's defaults, and what it changes later."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
+
+from msgspec import UNSET
 
 from transcription.core.config import SessionConfig
 from transcription.core.encodings import Encoding
@@ -37,6 +40,7 @@ def changed(config: SessionConfig, asked: TurnOptions) -> SessionConfig:
     return replace(
         config,
         language=normalise_language(asked.lang_code or config.language) or config.language,
+        keyterms=config.keyterms if asked.keyterms is None else _written(asked.keyterms),
         vad=replace(
             vad,
             turn_mode=asked.turn_mode or vad.turn_mode,
@@ -54,4 +58,10 @@ def told(session_id: str, config: SessionConfig) -> Configured:
         turn_mode=config.vad.turn_mode,
         min_silence_ms=config.vad.min_silence_ms,
         max_hold_ms=config.vad.max_hold_ms,
+        keyterms=list(config.keyterms) or UNSET,
     )
+
+
+def _written(terms: Iterable[str]) -> tuple[str, ...]:
+    """Terms as texts have them, each once."""
+    return tuple(dict.fromkeys(" ".join(term.split()) for term in terms))

@@ -92,12 +92,14 @@ class Session:
         try:
             message = protocol.decode(text)
         except protocol.ProtocolError as error:
-            return self._complain(str(error), now)
+            return self._complain(str(error), now, refused=error.refused)
         match message, self._life:
             case protocol.StartSession(), Connected():
                 return self._start(message)
             case protocol.StartSession(), _:
                 return self._complain("This connection already has a session", now, ErrorCode.SESSION_EXISTS)
+            case protocol.Configure(), Connected() | Starting():
+                return self._complain("Expected `start_session` first", now, refused="configure")
             case _, Connected() | Starting():
                 return self._complain("Expected `start_session` first", now)
             case protocol.Cancel(), Live() as live:
@@ -350,10 +352,19 @@ class Session:
         )
         return [closed, *([] if live.reason is EndReason.RESUMED else [Send(ended)]), Close(live.close_code)]
 
-    def _complain(self, message: str, now: float, code: ErrorCode = ErrorCode.INVALID_MESSAGE) -> list[Effect]:
-        """Tell the client what is wrong with what it sent; of many such in a row only some, the records count all."""
-        error = self._error(code, message)
-        return [error] if self._complaints.allow(now) else []
+    def _complain(
+        self,
+        message: str,
+        now: float,
+        code: ErrorCode = ErrorCode.INVALID_MESSAGE,
+        refused: protocol.Refusable | None = None,
+    ) -> list[Effect]:
+        """Tell the client what is wrong with what it sent; of many such in a row only some, the records count all.
+
+        What it waits for an answer to is always answered.
+        """
+        error = self._error(code, message, refused)
+        return [error] if refused or self._complaints.allow(now) else []
 
     def _complain_of_audio(self, message: str, now: float) -> list[Effect]:
         """Once: a client that streams on would get an error for each frame."""
@@ -362,6 +373,6 @@ class Session:
         self._misplaced_audio = True
         return self._complain(message, now)
 
-    def _error(self, code: ErrorCode, message: str) -> Send:
+    def _error(self, code: ErrorCode, message: str, refused: protocol.Refusable | None = None) -> Send:
         self._log.error(self.audio_ms, code, message)
-        return Send(protocol.Error(code=code, message=message, session_id=self.session_id))
+        return Send(protocol.Error(code=code, message=message, session_id=self.session_id, refused=refused))

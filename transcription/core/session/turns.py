@@ -59,6 +59,7 @@ _AFTER_A_POINT = frozenset("de do da final com br".split())
 _TO_WRITE = frozenset("anota anote".split())
 _MAIL = frozenset({"e-mail", "email"})
 _AT = frozenset({"arroba", "@"})
+_ADDRESSED = _MAIL | _AT
 _WHOLE_DOMAINS = (".br", "@gmail.com", "@hotmail.com", "@outlook.com", "@icloud.com", "@live.com")
 """What no ".br" follows."""
 _MOST_OF_AN_ADDRESS = 10
@@ -110,12 +111,14 @@ def _of_digits(tail: Tail) -> Verdict:
 
 def _of_email(text: str, items: Items) -> Verdict:
     """Of an address that the text ends with, or that is begun in it."""
+    keys = [item.key for item in items.all]
+    if "@" not in text and _ADDRESSED.isdisjoint(keys):
+        return Verdict.NEUTRAL  # as nearly always; finding entities is most of what a verdict takes
     for entity in format_text(text).entities[-1:]:
         if entity.type == "email":
             said_more = any(sign.isalnum() for sign in text[entity.spoken_end :])
             whole = entity.value.endswith(_WHOLE_DOMAINS) and not said_more
             return Verdict.COMPLETE if whole else Verdict.NEUTRAL
-    keys = [item.key for item in items.all]
     begun = max((at for at, key in enumerate(keys) if key in _AT or (key in _MAIL and _is_named(keys, at))), default=-1)
     return Verdict.OPEN if begun >= 0 and len(keys) - begun <= _MOST_OF_AN_ADDRESS else Verdict.NEUTRAL
 

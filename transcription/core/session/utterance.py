@@ -267,6 +267,7 @@ class Utterance:
             task=self._config.task,
             endpointed=self._config.vad.enabled,
             recorded=self._config.recorded,
+            keyterms=self._config.keyterms_heard,
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,

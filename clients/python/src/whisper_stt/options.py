@@ -28,6 +28,7 @@ def connect(
     turn_mode: TurnMode | None = None,
     min_silence_ms: int | None = None,
     max_hold_ms: int | None = None,
+    keyterms: Sequence[str] = (),
     api_key: str | None = None,
     speed: float = DEFAULT_SPEED,
     retry_s: float = 30.0,
@@ -51,6 +52,7 @@ def connect(
             alone; the service's own when left out.
         min_silence_ms: silence that ends an utterance (ms); the service's own when left out.
         max_hold_ms: silence that ends an utterance of which something is missing (ms); the service's own when left out.
+        keyterms: names and products that may be said, as they are written: up to 100, of up to 50 characters each.
         api_key: sent as a bearer token; that of `STT_API_KEY` when left out.
         speed: how many times faster than real time audio that exists already goes out, at most.
         retry_s: how long a lost connection is tried again (s).
@@ -71,6 +73,7 @@ def connect(
         turn_mode=turn_mode,
         min_silence_ms=min_silence_ms,
         max_hold_ms=max_hold_ms,
+        keyterms=tuple(keyterms) or None,
     )
     return Stream(
         address(url, api_key),

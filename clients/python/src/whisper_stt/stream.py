@@ -5,7 +5,7 @@ import random
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
@@ -147,6 +147,7 @@ class Stream:
         turn_mode: TurnMode | None = None,
         min_silence_ms: int | None = None,
         max_hold_ms: int | None = None,
+        keyterms: Sequence[str] | None = None,
     ) -> Configured:
         """Go on with other options, those left out as they were; returns those that hold from now on.
 
@@ -157,7 +158,13 @@ class Stream:
         answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
         self._changes.append(answer)
         self._session.configure(
-            Configure(lang_code=language, turn_mode=turn_mode, min_silence_ms=min_silence_ms, max_hold_ms=max_hold_ms)
+            Configure(
+                lang_code=language,
+                turn_mode=turn_mode,
+                min_silence_ms=min_silence_ms,
+                max_hold_ms=max_hold_ms,
+                keyterms=None if keyterms is None else tuple(keyterms),
+            )
         )
         self._work.set()
         return await answer

@@ -98,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--url", help="the service's WebSocket (default: $STT_URL or ws://localhost:8000/ws/stt)")
     session = Parser(add_help=False)
     session.add_argument("--language", help="such as pt (default: the service's)")
+    session.add_argument(
+        "--keyterm", action="append", default=[], metavar="TERM", help="a name that may be said; give it again for more"
+    )
     session.add_argument("--vad-threshold", type=_share, metavar="P", help="0 to 1; lower hears quieter speech")
     reading = Parser(add_help=False)
     reading.add_argument("--channel", type=_natural, metavar="N", help="hear this one: 1 is left (default: all, mixed)")

@@ -99,5 +99,6 @@ def _program() -> list[str]:
 def _options(arguments: argparse.Namespace) -> list[str]:
     named = {"--language": arguments.language, "--model": arguments.model, "--vad-threshold": arguments.vad_threshold}
     options = [f"{name}={value}" for name, value in named.items() if value is not None]
+    options += [f"--keyterm={term}" for term in arguments.keyterm]
     options += ["--formatted"] if arguments.formatted else []
     return options + (["--redact", *arguments.redact] if arguments.redact else [])

@@ -66,6 +66,7 @@ def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: a
                 vad_threshold=arguments.vad_threshold,
                 text_format="pt-BR" if arguments.formatted else None,
                 redact=arguments.redact,
+                keyterms=arguments.keyterm,
                 partials=live and not arguments.quiet,
                 speed=1.0 if arguments.realtime else DEFAULT_SPEED,
             )

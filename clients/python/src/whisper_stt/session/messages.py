@@ -27,6 +27,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     turn_mode: TurnMode | None = None
     min_silence_ms: float | None = None
     max_hold_ms: float | None = None
+    keyterms: tuple[str, ...] | None = None
+    """Names and products that may be said, as they are written (docs/keyterms.md)."""
 
     @property
     def sample_bytes(self) -> int:
@@ -50,6 +52,8 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     turn_mode: TurnMode | None = None
     min_silence_ms: float | None = None
     max_hold_ms: float | None = None
+    keyterms: tuple[str, ...] | None = None
+    """In place of all that there were."""
 
 
 class Flush(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="flush"):
@@ -123,6 +127,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     turn_mode: str
     min_silence_ms: float
     max_hold_ms: float
+    keyterms: list[str] = []
 
 
 class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
@@ -200,6 +205,8 @@ class ServerError(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
     session_id: str | None = None
     segment_id: str | None = None
     flush_id: str | None = None
+    refused: str | None = None
+    """The client's message that this answers: `configure`, or none."""
     retry_after_ms: int | None = None
 
 

@@ -140,7 +140,7 @@ class Session:
         self._backlog.flush(flush_id)
 
     def configure(self, change: Configure) -> None:
-        """Ask for other options; `Configured`, or an error without a segment, answers each in its turn."""
+        """Ask for other options; `Configured`, or an error that says it refuses them, answers each in its turn."""
         self._changes.append(change)
 
     def end(self) -> None:
@@ -201,7 +201,7 @@ class Session:
                 change = self._asked.popleft()
                 self.config, self._next_config = changed(self.config, change), changed(self._next_config, change)
                 return [message]
-            case ServerError(segment_id=None, code="INVALID_MESSAGE") if self._live and self._asked:
+            case ServerError(segment_id=None, refused="configure") if self._live and self._asked:
                 self._asked.popleft()
                 return [message]
             case ServerError(segment_id=None):
