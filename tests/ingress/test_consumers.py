@@ -29,6 +29,7 @@ from transcription.core.session.pending_finals import CHECK_AFTER_S
 from transcription.core.session.recognition import Tools
 from transcription.ingress import consumers, draining
 from transcription.ingress.consumers import TranscriptionConsumer
+from transcription.ingress.listening import MANY, Listening
 from transcription.ingress.runtime import Runtime
 from transcription.keys.access import Key
 
@@ -121,11 +122,14 @@ class Place:
         self.account = Account()
         self.layer = InMemoryChannelLayer()
         self.vad = ScriptedVad()
+        self.streams = 1
+        """As many sessions stream, as far as `Listening` knows."""
         self.now = 100.0
         self.runtime = Runtime(
             defaults=FAST,
             limits=self.cluster.limits,
             tools=Tools(vad=lambda: self.vad, resampler=lambda rate: pytest.fail("not needed")),
+            listening=Listening(lambda asked: [vad(pcm) for vad, pcm in asked], lambda: self.streams),
             capacity=self.cluster,
             keyring=self.account,
             outbox=self.cluster,
@@ -165,8 +169,10 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-async def test_a_conversation_from_start_to_end(place: Place) -> None:
+@pytest.mark.parametrize("streams", [1, MANY])
+async def test_a_conversation_from_start_to_end(place: Place, streams: int) -> None:
     """Its place, its audio, its jobs, its records: taken, stored, sent, written, and given back."""
+    place.streams = streams
     async with place.line() as line:
         assert await line.start() == {"type": "session_started", "session_id": "s"}
         owner = place.cluster.leases["s"].owner

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,40 +9,11 @@ import pytest
 from django.conf import settings as django_settings
 from pytest_django.fixtures import Settings
 
-from tests.ingress.wires import Serving, Socket, Wire, fragments, turns
+from tests.ingress.wires import Application, Serving, Socket, Wire, fragments, turns
 from transcription import metrics
 from transcription.ingress import bodies, draining, server
 from transcription.ingress.bodies import INBOX_BYTES, INBOX_MESSAGES, MAX_BODY_BYTES, Inbox
 from transcription.ingress.server import PIECES
-
-
-class Application:
-    """Accepts each connection, and reads on when the test lets it."""
-
-    def __init__(self) -> None:
-        self.reads = asyncio.Event()
-        self.reads.set()
-        self.got: list[dict[str, Any]] = []
-        self.scopes: list[dict[str, Any]] = []
-        self.send: Callable[[dict[str, Any]], Any] = lambda message: None
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        self.scopes.append(scope)
-        self.send = send
-        await receive()
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
-            for piece in (b"ab", b"cd"):
-                await send({"type": "http.response.body", "body": piece, "more_body": piece == b"ab"})
-            return
-        await send({"type": "websocket.accept"})
-        while not self.got or self.got[-1]["type"] != "websocket.disconnect":
-            await self.reads.wait()
-            self.got.append(await receive())
-
-    @property
-    def payloads(self) -> list[Any]:
-        return [message.get("bytes") or message.get("text") for message in self.got]
 
 
 @pytest.fixture
@@ -122,7 +92,7 @@ async def test_a_connection_with_much_to_take_gives_others_their_turn(
     client = await Socket(serving).opened()
     client.say(*[b"x"] * 500)
     at_once = client.connection.inbox.qsize()
-    await turns(100)
+    await turns(600)
 
     assert at_once <= server.STEPS_A_TURN
     assert len(application.got) == 500

@@ -65,6 +65,35 @@ class Serving:
         return wire
 
 
+class Application:
+    """Accepts each connection, and reads on when the test lets it."""
+
+    def __init__(self) -> None:
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.got: list[dict[str, Any]] = []
+        self.scopes: list[dict[str, Any]] = []
+        self.send: Callable[[dict[str, Any]], Any] = lambda message: None
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        self.send = send
+        await receive()
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+            for piece in (b"ab", b"cd"):
+                await send({"type": "http.response.body", "body": piece, "more_body": piece == b"ab"})
+            return
+        await send({"type": "websocket.accept"})
+        while not self.got or self.got[-1]["type"] != "websocket.disconnect":
+            await self.reads.wait()
+            self.got.append(await receive())
+
+    @property
+    def payloads(self) -> list[Any]:
+        return [message.get("bytes") or message.get("text") for message in self.got]
+
+
 async def turns(count: int = 10) -> None:
     """Let the server and the application have some turns."""
     for _ in range(count):

@@ -60,6 +60,7 @@ from transcription.core.session.effects import (
     Submit,
 )
 from transcription.core.session.life import State
+from transcription.core.session.segmenter import heard
 from transcription.core.session.session import Session
 from transcription.ingress import draining, runtime
 from transcription.ingress.runtime import Runtime
@@ -138,7 +139,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 pump.cancel()
 
     async def _hear_client(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        """The client's next message, once there is room for it: what is not read here is not read from the socket."""
+        """The client's next message, once there is room for it: what is not read here is not read from the socket.
+
+        Where messages wait already, `receive` lets others have their turn before each: the event loop is theirs, too.
+        """
         while self.session.saturated and not self._hurried:
             self._has_room.clear()
             await self._has_room.wait()
@@ -184,8 +188,10 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         else:
             # the step may have changed since the last tick, and a full queue takes no partials
             shed = self.session.shed(self.runtime.capacity.load.step)
-            await self._run(shed + self.session.receive_audio(audio, now))
-        await asyncio.sleep(0)  # frames that wait already would else be taken in one go, before any other session's
+            hearing = self.session.hear_audio(audio, now)
+            # recordings come in long frames, as fast as they are heard: their windows wait for nobody's
+            recorded = self.session.config.recorded
+            await self._run(shed + (heard(hearing) if recorded else await self.runtime.listening.heard(hearing)))
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The client is gone; the consumer stays until what it said is transcribed."""

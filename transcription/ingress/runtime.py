@@ -21,8 +21,9 @@ from transcription.core.capacity.admission import Admission, Principal
 from transcription.core.capacity.load import ClusterLoad
 from transcription.core.config import Limits, SessionConfig
 from transcription.core.session.recognition import Tools
+from transcription.ingress import draining, vad
+from transcription.ingress.listening import Listening
 from transcription.ingress.resampling import StreamResampler
-from transcription.ingress.vad import SileroVad
 from transcription.keys.keyring import Keyring
 
 LAST_RECORDS_S = 3.0
@@ -76,6 +77,7 @@ class Runtime:
     defaults: SessionConfig
     limits: Limits
     tools: Tools
+    listening: Listening
     capacity: Places
     keyring: Keyring
     outbox: Post
@@ -101,7 +103,8 @@ def current() -> Runtime:
     return Runtime(
         defaults=env.session,
         limits=env.limits,
-        tools=Tools(vad=SileroVad, resampler=StreamResampler),
+        tools=Tools(vad=vad.SileroVad, resampler=StreamResampler),
+        listening=Listening(vad.judge, lambda: len(draining.sessions)),
         capacity=Capacity(client, env.limits),
         keyring=Keyring(client),
         outbox=Outbox(client, dispatch.publish),

@@ -71,6 +71,8 @@ class Conversation:
 
     async def receive(self) -> dict[str, Any]:
         """The session's next message from its client."""
+        if self._for_session or self._unpacking:
+            await asyncio.sleep(0)  # one frame of the client's may be many messages: others have their turn between
         while not self._for_session:
             if samples := await self._unpacked():
                 await self._take(self._dialect.hear(samples))

@@ -256,6 +256,7 @@ class Upload:
                 if left < 0:
                     message = f"The recording is too long: expected at most {most} s"
                     raise self._recording.refuse(413, message, "too_long")
+                await asyncio.sleep(0)  # much may be decoded already: others have their turn between
                 yield pcm
         except NotAudio as error:
             raise self._recording.refuse(400, str(error), "invalid_audio") from None

@@ -33,7 +33,7 @@ from transcription.core.session.endpointing import Closed, Endpointer, Opened, P
 from transcription.core.session.formats import format_of
 from transcription.core.session.missing import MissingAudio
 from transcription.core.session.pending_finals import PendingFinal, PendingFinals
-from transcription.core.session.segmenter import Audio, Segmenter, SegmentEvent, Vad
+from transcription.core.session.segmenter import Audio, Hearing, Segmenter, SegmentEvent, Vad
 from transcription.core.session.trace import EventLog, trace
 from transcription.core.session.unstored import UnstoredAudio
 from transcription.core.session.utterance import Utterance
@@ -146,7 +146,7 @@ class Recognition:
 
     # What is said
 
-    def feed(self, frame: bytes, now: float) -> list[Effect]:
+    def hear(self, frame: bytes, now: float) -> Hearing[list[Effect]]:
         """Take the stream's next bytes, as the client sends them. Half a sample at the end waits for its other half."""
         frame, self._astray = frame[self._astray :], max(self._astray - len(frame), 0)
         encoding, raw = self._config.encoding, self._half + frame
@@ -158,8 +158,8 @@ class Recognition:
         told = self._tell_format(raw)
         if self._format.is_file:
             return told
-        effects = told + self._follow(self._segmenter.feed(self._resampler(pcm) if self._resampler else pcm), now)
-        return effects + self._maybe_partial(now)
+        events = yield from self._segmenter.hear(self._resampler(pcm) if self._resampler else pcm)
+        return told + self._follow(events, now) + self._maybe_partial(now)
 
     def configure(self, config: SessionConfig) -> None:
         """Go by other options: the endpoint at once, even in a pause; languages from the next utterance on."""

@@ -4,8 +4,9 @@ The segmenter turns 16 kHz PCM into segments, in order: one opens, its audio, it
 later endpoint may still claim (pre-roll, or the stretch in which a long utterance may be cut).
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from transcription.core.audio import BYTES_PER_SAMPLE, SampleBuffer, mean_power
 from transcription.core.config import VadConfig
@@ -16,6 +17,22 @@ class Vad(Protocol):
     """Speech probability of a stream's next 512 samples; one instance a stream, it keeps state."""
 
     def __call__(self, pcm: bytes) -> float: ...
+
+
+Heard = TypeVar("Heard")
+Hearing = Generator[tuple[Vad, bytes], float, Heard]
+"""Gives whom to ask and of which samples, wants the probability sent, and returns what was heard."""
+
+
+def heard(hearing: Hearing[Heard]) -> Heard:
+    """What a hearing returns, each question answered at once."""
+    try:
+        vad, window = next(hearing)
+        while True:
+            vad, window = hearing.send(vad(window))
+    except StopIteration as over:
+        result: Heard = over.value
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +93,16 @@ class Segmenter:
 
     def feed(self, pcm: bytes) -> list[SegmentEvent]:
         """Take the stream's next samples, however many; what was found in them, in order."""
+        return heard(self.hear(pcm))
+
+    def hear(self, pcm: bytes) -> Hearing[list[SegmentEvent]]:
+        """As `feed`, for one who asks the VAD himself."""
         events: list[SegmentEvent] = []
         self._buffer.append(pcm)
         while self._buffer.end - self._processed >= WINDOW:
             window = self._buffer.slice(self._processed, self._processed + WINDOW)
             self._processed += WINDOW
-            probability = self._probability(window)
+            probability = (yield self._vad, window) if self._vad and self._is_worth(window) else float(not self._vad)
             for endpoint in self._endpointer.push(probability, mean_power(window)):
                 events += self._with_audio(endpoint)
         events += self._emit(self._processed)
@@ -102,12 +123,9 @@ class Segmenter:
         self._buffer.discard_before(end)
         return events
 
-    def _probability(self, window: bytes) -> float:
-        if self._vad is None:
-            return 1.0
-        # a muted microphone sends zeros, and most of a telephone call is silence: not worth the model
-        muted = window == DIGITAL_SILENCE and not self._endpointer.in_speech
-        return 0.0 if muted else self._vad(window)
+    def _is_worth(self, window: bytes) -> bool:
+        """Whether the model is asked: a muted microphone sends zeros, and most of a telephone call is silence."""
+        return self._endpointer.in_speech or window != DIGITAL_SILENCE
 
     def _with_audio(self, endpoint: Endpoint) -> list[SegmentEvent]:
         """The endpoint after the audio that belongs before it."""

@@ -23,6 +23,7 @@ from transcription.core.session.complaints import Complaints
 from transcription.core.session.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened, Send
 from transcription.core.session.life import Connected, Ended, Life, Live, Starting, State
 from transcription.core.session.recognition import FRESH, Identity, Recognition, Tools
+from transcription.core.session.segmenter import Hearing, heard
 from transcription.core.session.trace import EventLog
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,10 @@ class Session:
 
     def receive_audio(self, pcm: bytes, now: float) -> list[Effect]:
         """A binary frame came in: audio, 16-bit PCM at the session's rate."""
+        return heard(self.hear_audio(pcm, now))
+
+    def hear_audio(self, pcm: bytes, now: float) -> Hearing[list[Effect]]:
+        """As `receive_audio`, for one who asks the VAD himself; until it returns nothing else may be received."""
         self._last_heard_from = now
         match self._life:
             case Ended() | Live(state=State.DETACHED):
@@ -125,7 +130,7 @@ class Session:
             case Live(state=State.ENDING):
                 return self._complain_of_audio("Audio after `end_session`", now)
             case Live(recognition=recognition):
-                return self._hear(recognition, pcm, now)
+                return (yield from self._hear(recognition, pcm, now))
             case _ as never:
                 assert_never(never)
 
@@ -303,11 +308,11 @@ class Session:
         )
         return [Send(configured)]
 
-    def _hear(self, recognition: Recognition, pcm: bytes, now: float) -> list[Effect]:
+    def _hear(self, recognition: Recognition, pcm: bytes, now: float) -> Hearing[list[Effect]]:
         if len(pcm) > self.config.max_frame_bytes:
             message = f"Binary frame of {len(pcm)} bytes: expected at most {self.config.max_frame_bytes}"
             return self._complain(message, now) + recognition.leave_out(len(pcm), now)
-        return recognition.feed(pcm, now)
+        return (yield from recognition.hear(pcm, now))
 
     def _end(self, live: Live, reason: EndReason, now: float, why: str) -> list[Effect]:
         effects = live.recognition.flush(now)
