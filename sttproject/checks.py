@@ -78,6 +78,10 @@ def _contradictions(stt: env.Env) -> list[str]:
             bool(stt.fetch_networks) and not stt.fetch_urls,
             "STT_FETCH_NETWORKS allows networks, but STT_FETCH_URLS is off: nothing is fetched.",
         ),
+        (
+            bool(stt.webhook_networks) and not stt.webhook_hosts,
+            "STT_WEBHOOK_NETWORKS allows networks, but STT_WEBHOOK_HOSTS allows no host: nothing is sent.",
+        ),
     ]
     return [text for wrong, text in pairs if wrong]
 
