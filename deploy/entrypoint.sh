@@ -45,7 +45,9 @@ case $name in
         ;;
     worker)
         fetch_model
-        exec celery -A sttproject worker -P threads -c "${STT_WORKER_THREADS:-16}" -Q stt \
+        quiet=
+        [ "${STT_LOG_FORMAT:-text}" != json ] || quiet=-q  # no banner among the lines
+        exec celery ${quiet:+"$quiet"} -A sttproject worker -P threads -c "${STT_WORKER_THREADS:-16}" -Q stt \
             --without-gossip --without-mingle -l WARNING "$@"
         ;;
     migrate) exec python manage.py migrate "$@" ;;

@@ -90,6 +90,10 @@ class Env(BaseSettings):
     )
     max_queue_depth: int = Field(20, ge=1, description="Max queue depth: jobs waiting and running, cluster-wide")
     max_estimated_server_total_ms: float = Field(500.0, gt=0, description="Max estimated latency (ms)")
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="Lines of the log: `text`, or `json`, an object a line ([operations.md](operations.md#logs))",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Logging level")
 
     redis_url: str = Field(
@@ -220,6 +224,12 @@ class Env(BaseSettings):
         86_400.0, ge=0, le=2_592_000, description="An event that its webhook does not take is sent again for (s)"
     )
 
+    otlp_endpoint: str = _plain(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces go (OTLP over HTTP), such as `http://collector:4318`; empty: nowhere "
+        "([operations.md](operations.md#traces))",
+    )
     database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
     secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
     debug: bool = _plain("DEBUG", False, "Django's debug pages; never in production")
