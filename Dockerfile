@@ -40,10 +40,12 @@ RUN mkdir /opt/cuda \
 
 # The lists are complete, so --no-deps: what is not listed (torch, for one) is not wanted.
 FROM build AS worker-venv
-RUN pip install --no-cache-dir --no-deps -r requirements/worker.txt
+ARG OTEL=""
+RUN pip install --no-cache-dir --no-deps -r requirements/worker.txt ${OTEL:+-r requirements/otel.txt}
 
 FROM worker-venv AS all-venv
-RUN pip install --no-cache-dir --no-deps -r requirements/web.txt -r requirements/embedded.txt
+ARG OTEL=""
+RUN pip install --no-cache-dir --no-deps -r requirements/web.txt -r requirements/embedded.txt ${OTEL:+-r requirements/otel.txt}
 
 
 # ---- The model. Only what downloads it is copied, so that other changes do not download it again.
@@ -58,7 +60,8 @@ RUN mkdir /models \
 # ---- web
 FROM python AS web
 COPY requirements/ requirements/
-RUN pip install --no-cache-dir --no-deps -r requirements/web.txt
+ARG OTEL=""
+RUN pip install --no-cache-dir --no-deps -r requirements/web.txt ${OTEL:+-r requirements/otel.txt}
 COPY manage.py ./
 COPY launcher/ launcher/
 COPY sttproject/ sttproject/

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The commands of the images: web, worker, migrate, purge and stt (all of it). Arguments after the name are passed on;
-# any other command is run as it is.
+# The commands of the images: web, worker, webhooks, migrate, purge and stt (all of it). Arguments after the name are
+# passed on; any other command is run as it is.
 set -eu
 
 # What is mounted from a host (a bind mount, a network volume, NFS) is root's there, and this is not root.
@@ -46,11 +46,14 @@ case $name in
         ;;
     worker)
         fetch_model
-        exec celery -A sttproject worker -P threads -c "${STT_WORKER_THREADS:-16}" -Q stt \
+        quiet=
+        [ "${STT_LOG_FORMAT:-text}" != json ] || quiet=-q  # no banner among the lines
+        exec celery ${quiet:+"$quiet"} -A sttproject worker -P threads -c "${STT_WORKER_THREADS:-16}" -Q stt \
             --without-gossip --without-mingle -l WARNING "$@"
         ;;
     migrate) exec python manage.py migrate "$@" ;;
     purge) exec python manage.py purge --every 24 "$@" ;;
+    webhooks) exec python manage.py webhooks "$@" ;;
     stt)
         [ -z "${STT_CACHE_DIR:-}" ] || must_write "$STT_CACHE_DIR"
         exec python manage.py stt "$@"

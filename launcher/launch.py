@@ -28,8 +28,10 @@ from transcription.cluster.capacity import read_cluster
 STOP_WITHIN_S = 3.5
 """What web and worker have to end in; Redis goes after them."""
 
+REPLACED = {"worker", "webhooks"}
+"""The children that are started again when they end by themselves."""
 WORKED_S = 20.0
-"""A worker that ends sooner after its start would end again: it is not replaced."""
+"""One that ends sooner after its start would end again: it is not replaced."""
 
 
 class _Stopped(Exception):
@@ -111,6 +113,8 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
     children.append(Child("web", web_command(stt), {"STT_DRAIN_S": "0"} | environ))
     address = "127.0.0.1" if stt.host in {"0.0.0.0", "::", ""} else stt.host  # noqa: S104 - compared, not bound
     _wait_for(lambda: _answers(f"http://{address}:{stt.port}/health/ready"), "the web server", children)
+    if stt.webhook_hosts:
+        children.append(Child("webhooks", [sys.executable, "manage.py", "webhooks", "--skip-checks"], environ))
     say(banner(stt, address, bool(profile), "embedded" if "redis" in {c.name for c in children} else "yours"))
 
 
@@ -180,13 +184,13 @@ def _answers(url: str) -> bool:
 
 
 def _watch(children: list[Child], say: Callable[[str], None]) -> int:
-    """Until something ends by itself: a worker that had been at work is started again, anything else is the end."""
+    """Until something ends by itself: of `REPLACED`, one that had been at work is started again; else it is the end."""
     while True:
         for i, child in enumerate(children):
             if child.returncode is None:
                 continue
             say(f"\n{child.name} ended by itself (exit code {child.returncode}). {child.told()}")
-            if child.name != "worker" or time.monotonic() - child.started_at < WORKED_S:
+            if child.name not in REPLACED or time.monotonic() - child.started_at < WORKED_S:
                 return 1
             say("Starting another …")
             children[i] = child.again()

@@ -3,6 +3,7 @@
 Why: docs/decisions.md, "Celery on Redis" and "Finals that get lost".
 """
 
+import logging
 import os
 from typing import Any
 
@@ -11,6 +12,8 @@ from kombu import Queue
 
 from sttproject import redis_guard
 from transcription.core.contract import keyspace
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sttproject.settings")
 redis_guard.install()
@@ -58,7 +61,12 @@ def _configure(sender: Celery, **_: Any) -> None:
 
 @signals.setup_logging.connect
 def _keep_django_logging(**_: Any) -> None:
-    """Celery leaves logging alone when this signal has a receiver."""
+    """Celery leaves logging alone when this signal has a receiver; what it prints is logged where lines are JSON."""
     import django
+    from django.conf import settings
 
     django.setup()
+    if settings.STT.log_format == "json":
+        from celery.apps import worker
+
+        worker.safe_say = lambda text, _=None: logger.info(text.strip())  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
-from sttproject import env
+from sttproject import env, telemetry
 
 ENGLISH_ONLY_HINT = (
     "For Portuguese set STT_WHISPER_MODEL=large-v3-turbo (on a CPU: base or small; make run takes base by itself)."
@@ -30,6 +30,9 @@ def problems(stt: env.Env) -> list[CheckMessage]:
         text = f"STT_COMPUTE_TYPE={stt.compute_type} needs a GPU, but STT_DEVICE is cpu."
         found.append(checks.Warning(text, hint="Set STT_COMPUTE_TYPE=int8 (or float32).", id="stt.W002"))
     found += [checks.Warning(text, id="stt.W003") for text in _contradictions(stt)]
+    if stt.otlp_endpoint and not telemetry.is_installed():
+        text = "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry's SDK is not installed: nothing is traced."
+        found.append(checks.Warning(text, hint="pip install --no-deps -r requirements/otel.txt", id="stt.W005"))
     for name, meant in env.misspelt():
         found.append(
             checks.Warning(f"{name} is not a setting.", hint=f"Did you mean {meant}?" if meant else None, id="stt.W004")
@@ -77,6 +80,10 @@ def _contradictions(stt: env.Env) -> list[str]:
         (
             bool(stt.fetch_networks) and not stt.fetch_urls,
             "STT_FETCH_NETWORKS allows networks, but STT_FETCH_URLS is off: nothing is fetched.",
+        ),
+        (
+            bool(stt.webhook_networks) and not stt.webhook_hosts,
+            "STT_WEBHOOK_NETWORKS allows networks, but STT_WEBHOOK_HOSTS allows no host: nothing is sent.",
         ),
     ]
     return [text for wrong, text in pairs if wrong]

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from transcription.core import webhooks
 from transcription.core.config import Limits, SessionConfig, VadConfig
 from transcription.core.contract.keyspace import MAX_RESUME_WINDOW_S
 from transcription.core.languages import normalise_language
@@ -41,6 +42,9 @@ ComputeType = Literal[
     "bfloat16",
     "float32",
 ]
+
+LISTS = ("allowed_hosts", "allowed_origins", "fetch_networks", "redact", "webhook_hosts", "webhook_networks")
+"""Fields that are comma-separated in the environment."""
 
 INSECURE_SECRET_KEY = "insecure-development-key"  # noqa: S105 - named for what it is, refused by `check --deploy`
 
@@ -86,6 +90,10 @@ class Env(BaseSettings):
     )
     max_queue_depth: int = Field(20, ge=1, description="Max queue depth: jobs waiting and running, cluster-wide")
     max_estimated_server_total_ms: float = Field(500.0, gt=0, description="Max estimated latency (ms)")
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="Lines of the log: `text`, or `json`, an object a line ([operations.md](operations.md#logs))",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Logging level")
 
     redis_url: str = Field(
@@ -209,6 +217,24 @@ class Env(BaseSettings):
     store_transcripts: bool = Field(True, description="Keep text and words in the audit records")
     retention_days: int = Field(0, ge=0, le=36_500, description="Audit records older are purged (days; 0: kept)")
 
+    webhook_hosts: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Hosts that webhooks may be at, comma-separated: `hooks.example.com` (HTTPS), `*.example.com`, "
+        "`http://crm.internal:8080`; empty: none ([webhooks.md](webhooks.md))",
+    )
+    webhook_networks: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
+        [], description="Private networks that webhooks may be in all the same, comma-separated: `10.0.8.0/24`"
+    )
+    webhook_window_s: float = Field(
+        86_400.0, ge=0, le=2_592_000, description="An event that its webhook does not take is sent again for (s)"
+    )
+
+    otlp_endpoint: str = _plain(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces go (OTLP over HTTP), such as `http://collector:4318`; empty: nowhere "
+        "([operations.md](operations.md#traces))",
+    )
     database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
     secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
     debug: bool = _plain("DEBUG", False, "Django's debug pages; never in production")
@@ -216,7 +242,7 @@ class Env(BaseSettings):
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
-    @field_validator("allowed_hosts", "allowed_origins", "fetch_networks", "redact", mode="before")
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -228,6 +254,13 @@ class Env(BaseSettings):
             raise ValueError("expected whole origins such as https://app.example.com, file://, null, or *")
         # as browsers write them: without the scheme's own port
         return [re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin.lower()) for origin in value]
+
+    @field_validator("webhook_hosts")
+    @classmethod
+    def _are_hosts(cls, value: list[str]) -> list[str]:
+        for one in value:
+            webhooks.origin(one)
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from sttproject import env
+from sttproject import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STT = env.load()
@@ -143,30 +143,4 @@ WHITENOISE_USE_FINDERS = True
 warnings.filterwarnings("ignore", message="No directory at")  # before collectstatic the finders serve
 PROMETHEUS_EXPORT_MIGRATIONS = False
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "brief": {
-            "class": "transcription.ingress.redaction.Brief",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        },
-        "line": {
-            "class": "transcription.ingress.redaction.Redactor",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        },
-    },
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
-        "brief": {"class": "logging.StreamHandler", "formatter": "brief"},
-    },
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        "transcription": {"level": STT.log_level},
-        "workers": {"level": STT.log_level},
-        "sttproject": {"level": STT.log_level},
-        "launcher": {"level": STT.log_level},
-        # one line: who asks by another name is told so, and needs no traceback
-        "django.security.DisallowedHost": {"handlers": ["brief"], "propagate": False},
-    },
-}
+LOGGING = logs.configuration(STT)

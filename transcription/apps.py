@@ -15,6 +15,9 @@ class TranscriptionConfig(AppConfig):
         from transcription.audit import admin, roles  # noqa: F401 - importing it registers its pages, and so below
         from transcription.cluster import collector
         from transcription.keys import admin as keys  # noqa: F401
+        from transcription.webhooks import admin as webhooks  # noqa: F401
+        from transcription.webhooks import collector as of_webhooks
 
         collector.register()
+        of_webhooks.register()
         post_migrate.connect(roles.make, sender=self)

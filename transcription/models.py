@@ -1,4 +1,4 @@
-"""The tables of all rooms: API keys, and audit records, which are what is kept of a session, not what it works with.
+"""The tables of all rooms: API keys, webhooks, and audit records: what is kept of a session, not what it works with.
 
 `audit/records.py` is the records' only writer; only erasing and purging (`audit/retention.py`) take some away.
 """
@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class ApiKey(models.Model):
@@ -124,3 +125,71 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return self.segment_id
+
+
+class Webhook(models.Model):
+    """An address that is told what happens. `webhooks/` has all that is done with it."""
+
+    name = models.CharField(_("name"), max_length=64, unique=True, help_text=_("Whose it is"))
+    url = models.CharField(
+        _("address"), max_length=500, help_text=_("At one of the hosts of STT_WEBHOOK_HOSTS; told by POST")
+    )
+    secret = models.CharField(max_length=100, editable=False, help_text="Signs what is sent; shown once")
+    segment_final = models.BooleanField(_("segment.final"), default=True, help_text=_("Tell of each final transcript"))
+    session_closed = models.BooleanField(_("session.closed"), default=True, help_text=_("Tell of each session's end"))
+    api_key = models.ForeignKey(
+        ApiKey,
+        models.CASCADE,  # never wider than it was
+        null=True,
+        blank=True,
+        verbose_name=_("API key"),
+        help_text=_("Tell of this key's sessions alone; of all when empty"),
+    )
+    active = models.BooleanField(_("active"), default=True, help_text=_("While it is not, nothing is sent or noted"))
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    delivered = models.PositiveBigIntegerField(_("delivered"), default=0, editable=False)
+    failed = models.PositiveBigIntegerField(_("failed attempts"), default=0, editable=False)
+    given_up = models.PositiveBigIntegerField(_("given up"), default=0, editable=False)
+    last_delivered = models.DateTimeField(_("last delivered"), null=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """An event that an endpoint has still to be told: gone once it was, or once its session is erased.
+
+    `audit/records.py` writes it in the transaction of the record it tells of, so that there is one if there is the
+    other; `webhooks/queue.py` hands it out.
+    """
+
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries", verbose_name=_("webhook"))
+    session = models.ForeignKey(Session, models.CASCADE, related_name="deliveries", verbose_name=_("session"))
+    event_id = models.CharField(_("event id"), max_length=128, help_text="The header webhook-id, of every attempt")
+    event_type = models.CharField(_("event"), max_length=32)
+    body = models.TextField(help_text="As it is signed and sent")
+    created = models.DateTimeField(_("created"))
+    due = models.DateTimeField(help_text="When it may be tried; while it is tried, when that is given up")
+    until = models.DateTimeField(help_text="When it is tried no more")
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    failure = models.CharField(_("last failure"), max_length=200, blank=True)
+    given_up = models.DateTimeField(_("given up"), null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("undelivered event")
+        verbose_name_plural = _("undelivered events")
+        constraints = [models.UniqueConstraint(fields=["webhook", "event_id"], name="one_delivery_an_event")]
+        indexes = [
+            models.Index(fields=["webhook", "due"], condition=models.Q(given_up=None), name="delivery_waiting"),
+            models.Index(fields=["webhook"], condition=models.Q(given_up__isnull=False), name="delivery_given_up"),
+        ]
+        permissions = [("redeliver_delivery", "Can have an event sent again")]
+
+    def __str__(self) -> str:
+        return self.event_id

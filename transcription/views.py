@@ -15,6 +15,8 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import REGISTRY
 
 from transcription.cluster.capacity import Cluster, probe_client, read_cluster, read_gave_up
 from transcription.core.capacity.admission import decide, shutting_down
@@ -123,7 +125,12 @@ def status(request: HttpRequest) -> JsonResponse:
 @require_safe
 @behind_token
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus exposition of this process, the cluster and its workers."""
+    """Prometheus exposition of this process, the cluster and its workers.
+
+    In OpenMetrics' format, which has exemplars, where segments are traced and it is asked for.
+    """
+    if settings.STT.otlp_endpoint and "application/openmetrics-text" in request.headers.get("Accept", ""):
+        return HttpResponse(openmetrics.generate_latest(REGISTRY), content_type=openmetrics.CONTENT_TYPE_LATEST)
     return ExportToDjangoView(request)
 
 

@@ -9,6 +9,7 @@ import redis
 
 from transcription.core.audio import BYTES_PER_SAMPLE
 from transcription.core.config import SAMPLE_RATE
+from transcription.core.contract import tracing
 from transcription.core.contract.heartbeat import SETTLED_S
 from transcription.core.contract.jobs import Failure, Job, Kind, Result, Transcript
 from transcription.core.contract.keyspace import AUDIO_TTL_S, claim_key, result_key
@@ -81,6 +82,7 @@ class Worker:
         if job.kind is Kind.FINAL and outcome != "unfit":
             self._done_with.add(job.job_id)
         metrics.jobs_total.labels(job.label, outcome).inc()
+        tracing.note(outcome=outcome)
 
     def _do(self, job: Job) -> str:
         """Run a job; what came of it, as the metric names it.
@@ -127,6 +129,7 @@ class Worker:
             metrics.audio_seconds_total.labels(job.label).inc(audio.size / SAMPLE_RATE)
         else:
             metrics.not_decoded_total.labels(job.label).inc()
+        tracing.note(wait_ms=decoded.waited_s * 1000, model_ms=decoded.decode_s * 1000, batch_size=decoded.batch_size)
         hypothesis = decoded.hypothesis
         if hypothesis.dropped and job.kind is Kind.FINAL:
             metrics.dropped_total.labels(hypothesis.dropped.reason).inc()

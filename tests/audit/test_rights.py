@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from transcription.audit import actions, pages, retention
+from transcription.audit import actions, barring, pages, retention
 from transcription.core.contract import keyspace
 from transcription.models import Segment, Session
 
@@ -113,6 +113,29 @@ def test_cancelling_tells_the_process_that_holds_the_session(
     assert told == ["u1"]
     assert "is told to end" in page
     assert LogEntry.objects.get().change_message == "Cancelled."
+
+
+def test_a_bar_is_lifted_by_who_may_cancel_and_by_pressing_the_button(
+    login: Callable[..., Client], session: Session, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that is followed lifts nothing, nor does the form of another site."""
+    monkeypatch.setattr(barring, "probe_client", lambda: valkey)
+    key = keyspace.barred_session_key(session.session_id)
+    valkey.set(key, 1, ex=600)
+    url, form = f"{SESSIONS}{session.pk}/lift/", {"bar": "session"}
+    others = login(*(EVERY - {"cancel_session"}))
+    shown = [client.get(f"{SESSIONS}{session.pk}/change/").content for client in (others, login(*EVERY))]
+    refused = [
+        others.post(url, form).status_code,
+        login(*EVERY).get(url).status_code,
+        login(*EVERY, enforce_csrf_checks=True).post(url, form).status_code,
+    ]
+    still = valkey.exists(key)
+    login(*EVERY).post(url, form)
+
+    assert [b"barred for another 10 min" in page for page in shown] == [False, True]
+    assert (refused, still, valkey.exists(key)) == ([403, 405, 403], 1, 0)
+    assert LogEntry.objects.get().change_message == "The bar on its session id is lifted."
 
 
 @pytest.mark.parametrize("page", ["change/", "export/json", "cancel/", "erase/"])

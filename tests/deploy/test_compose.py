@@ -82,7 +82,12 @@ def test_workers_get_no_database_and_no_secret_key() -> None:
 
 def test_each_service_runs_one_command_of_the_image() -> None:
     commands = {name: SERVICES[name]["command"] for name in OURS - WORKERS}
-    assert commands == {"migrate": ["migrate"], "purge": ["purge"], "web": ["web", "--proxy-headers"]}
+    assert commands == {
+        "migrate": ["migrate"],
+        "purge": ["purge"],
+        "web": ["web", "--proxy-headers"],
+        "webhooks": ["webhooks"],
+    }
     assert all(SERVICES[name]["command"] == ["worker"] for name in WORKERS)
 
 
@@ -144,6 +149,7 @@ def test_each_profile_has_its_services() -> None:
         "worker-gpu": ("gpu",),
         "worker-gpu-1": ("gpu-1",),
         "worker-cpu": ("cpu",),
+        "webhooks": ("webhooks",),
         "prometheus": ("monitoring",),
         "grafana": ("monitoring",),
     }

@@ -27,7 +27,7 @@ def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_it_comes_back_and_may_do_little(unit: Path) -> None:
     lines = set(unit.read_text().splitlines())
-    role = unit.name.removeprefix("whisper-stt-").partition("@")[0]
+    role = unit.stem.removeprefix("whisper-stt-").partition("@")[0]
     (start,) = (line for line in lines if line.startswith("ExecStart="))
     assert start.split()[:2] == ["ExecStart=/opt/whisper-stt/deploy/entrypoint.sh", role]
     assert {"Restart=always", "DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict"} <= lines
@@ -41,5 +41,5 @@ def test_a_worker_on_a_card_is_given_cublas() -> None:
 
 def test_web_processes_are_given_the_time_to_drain() -> None:
     """And ten seconds."""
-    (web,) = (unit.read_text().splitlines() for unit in UNITS if "web" in unit.name)
+    (web,) = (unit.read_text().splitlines() for unit in UNITS if "web@" in unit.name)
     assert f"TimeoutStopSec={Env.model_fields['drain_s'].default + 10:g}" in web

@@ -10,8 +10,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from transcription import addresses
+from transcription.addresses import is_allowed
 from transcription.ingress import fetching
-from transcription.ingress.fetching import NotFetched, fetch, is_allowed
+from transcription.ingress.fetching import NotFetched, fetch
 
 HERE = [ip_network("127.0.0.1/32")]
 
@@ -120,14 +122,14 @@ async def test_of_a_name_s_addresses_only_those_allowed_are_connected_to(
 ) -> None:
     """The name is resolved once: there is no second answer to be given."""
     connected: list[Any] = []
-    made = fetching._Sockets.__call__
+    made = addresses._Sockets.__call__
 
     def making(self: Any, info: Any) -> socket.socket:
         made_one = made(self, info)
         connected.append(info[4][0])
         return made_one
 
-    monkeypatch.setattr(fetching._Sockets, "__call__", making)
+    monkeypatch.setattr(addresses._Sockets, "__call__", making)
     asked = resolve_to(monkeypatch, "127.0.0.3", "10.0.0.1", "127.0.0.1")
     port = elsewhere.url.rpartition(":")[2]
 

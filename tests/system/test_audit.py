@@ -52,7 +52,7 @@ def log_in(stack: Stack, name: str) -> requests.Session:
     return browser
 
 
-def post(browser: requests.Session, url: str, **fields: str) -> requests.Response:
+def post(browser: requests.Session, url: str, /, **fields: str) -> requests.Response:
     form = fields | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
     return browser.post(url, data=form, headers={"Referer": url}, timeout=10)
 

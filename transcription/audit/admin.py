@@ -175,6 +175,7 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
             path("workers/", wrap(pages.workers), name="transcription_workers"),
             path("<int:pk>/export/<str:extension>", wrap(self._page(pages.export)), name="transcription_export"),
             path("<int:pk>/cancel/", wrap(self._page(pages.cancel)), name="transcription_cancel"),
+            path("<int:pk>/lift/", wrap(self._page(pages.lift)), name="transcription_lift"),
             path("<int:pk>/erase/", wrap(self._page(pages.erase)), name="transcription_erase"),
             *super().get_urls(),
         ]

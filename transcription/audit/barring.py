@@ -1,8 +1,10 @@
-"""What an operator who cancels a session may ask for besides: that no other starts for some minutes."""
+"""What an operator who cancels a session may ask for besides, and take back: that no other starts for some minutes."""
 
+import math
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from transcription.cluster import bars
 from transcription.cluster.capacity import probe_client
@@ -11,6 +13,26 @@ from transcription.models import Session
 
 MINUTES = 10
 SESSION, KEY = "session", "key"
+
+
+def standing(session: Session) -> list[tuple[str, str]]:
+    """The bars that keep a session's caller out now: `SESSION` or `KEY`, and a sentence. Raises `redis.RedisError`."""
+    key_id = None if session.api_key_id is None else str(session.api_key_id)
+    of_session, of_key = bars.left_ms(probe_client(), session.session_id, key_id)
+    told = [
+        (SESSION, of_session, _("Its session id is barred for another %(minutes)d min.")),
+        (KEY, of_key, _("Its API key is barred for another %(minutes)d min.")),
+    ]
+    return [(whom, text % {"minutes": math.ceil(left / 60_000)}) for whom, left, text in told if left]
+
+
+def lift(session: Session, whom: str) -> str:
+    """Take a bar back; says what was done, or nothing where there was none. Raises `redis.RedisError`."""
+    if whom == SESSION and bars.lift_session(probe_client(), session.session_id):
+        return _("The bar on its session id is lifted.")
+    if whom == KEY and session.api_key_id is not None and bars.lift_key(probe_client(), str(session.api_key_id)):
+        return _("The bar on its API key is lifted.")
+    return ""
 
 
 class BarForm(forms.Form):

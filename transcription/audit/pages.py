@@ -15,9 +15,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import get_script_prefix, reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from transcription.audit import actions, svg
+from transcription.audit import actions, barring, svg
 from transcription.audit.barring import BarForm
 from transcription.audit.layout import LATENCY_STAGES, TimelineEvent, TimelineSegment, layout
 from transcription.cluster.capacity import probe_client, read_cluster
@@ -78,6 +79,7 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
         "formatted": actions.TEXT_FORMATS if transcripts and session.language == PORTUGUESE else (),
         "may_cancel": not session.reason and state != "lost" and may(request, "cancel_session"),
         "may_erase": may(request, "erase_session"),
+        "bars": _bars(session) if may(request, "cancel_session") else [],
     }
     return TemplateResponse(request, "admin/transcription/session/detail.html", context)
 
@@ -136,6 +138,22 @@ def cancel(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpRespon
             messages.error(request, f"Session {session} is not live: no web process holds it.")
     except redis.RedisError as error:
         messages.error(request, f"Redis cannot be reached, nothing was cancelled: {error}")
+    return redirect("admin:transcription_session_change", pk)
+
+
+@require_POST
+def lift(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpResponseBase:
+    """Take back the bar that keeps a session's caller out, on its session id or its API key."""
+    require(request, "cancel_session")
+    session = get_object_or_404(Session, pk=pk)
+    try:
+        if lifted := barring.lift(session, request.POST.get("bar", "")):
+            model_admin.log_change(request, session, lifted)
+            messages.success(request, lifted)
+        else:
+            messages.info(request, _("There is no such bar, or no longer."))
+    except redis.RedisError as error:
+        messages.error(request, _("Redis cannot be reached, nothing was lifted: %(error)s") % {"error": error})
     return redirect("admin:transcription_session_change", pk)
 
 
@@ -221,6 +239,13 @@ def _picture(
     first = segments[0].start_ms if segments and number > 1 else 0.0
     last = segments[-1].start_ms + segments[-1].duration_ms if segments and number < pages else float("inf")
     return spoken, [TimelineEvent(**event) for event in session.events if first <= event["t_ms"] < last]
+
+
+def _bars(session: Session) -> list[tuple[str, str]]:
+    try:
+        return barring.standing(session)
+    except redis.RedisError:
+        return []
 
 
 def _live_state(session: Session) -> str:

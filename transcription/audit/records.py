@@ -25,6 +25,7 @@ from transcription import metrics
 from transcription.core.capacity.admission import Principal
 from transcription.core.session.effects import RecordClosed, RecordFailedSegment, RecordOpened, RecordSegment
 from transcription.models import ApiKey, Segment, Session
+from transcription.webhooks import events
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,8 @@ def _open(uid: str, client: str, principal: Principal | None, record: RecordOpen
 def _add_segment(
     uid: str, record: RecordSegment | RecordFailedSegment, created_at: datetime, *, texts: bool = True
 ) -> None:
-    session = Session.objects.only("pk").get(uid=uid)
+    session = Session.objects.only(*events.NEEDED).get(uid=uid)
+    texts_kept = settings.STT.store_transcripts and texts
     match record:
         case RecordSegment(final=final):
             fields = {
@@ -172,7 +174,7 @@ def _add_segment(
                 "confidence": final.confidence,
                 "timing": msgspec.to_builtins(final.timing),
             }
-            if settings.STT.store_transcripts and texts:
+            if texts_kept:
                 fields |= {"text": final.text, "words": msgspec.to_builtins(final.words)}
                 if final.dropped:
                     fields["dropped"] = msgspec.to_builtins(final.dropped) | {"text": record.dropped_text}
@@ -196,14 +198,19 @@ def _add_segment(
     with transaction.atomic():
         Segment.objects.create(session=session, segment_id=segment_id, created_at=created_at, **fields)
         Session.objects.filter(pk=session.pk).update(**counted)
+        if isinstance(record, RecordSegment):
+            events.segment_final(session, record.final, created_at, texts=texts_kept)
 
 
 def _close(uid: str, record: RecordClosed, ended_at: datetime) -> None:
-    Session.objects.filter(uid=uid).update(
-        ended_at=ended_at,
-        reason=record.reason,
-        total_audio_ms=record.total_audio_ms,
-        total_segments=record.total_segments,
-        errors=record.errors,
-        events=msgspec.to_builtins(record.events),
-    )
+    with transaction.atomic():
+        Session.objects.filter(uid=uid).update(
+            ended_at=ended_at,
+            reason=record.reason,
+            total_audio_ms=record.total_audio_ms,
+            total_segments=record.total_segments,
+            errors=record.errors,
+            events=msgspec.to_builtins(record.events),
+        )
+        if session := Session.objects.only(*events.NEEDED).filter(uid=uid).first():  # it may be erased already
+            events.session_closed(session, record, ended_at)

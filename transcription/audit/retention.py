@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from transcription.cluster.capacity import probe_client
 from transcription.core.contract import keyspace
-from transcription.models import Segment, Session
+from transcription.models import Delivery, Segment, Session
 
 BATCH = 200
 """Sessions deleted in one transaction: web processes write in between."""
@@ -20,11 +20,12 @@ def purge(before: datetime) -> int:
 
 
 def delete(chosen: QuerySet[Session]) -> int:
-    """Delete sessions with their segments, a batch at a time; how many."""
+    """Delete sessions with their segments and undelivered events, a batch at a time; how many."""
     count = 0
     for batch in _batches(chosen):
         with transaction.atomic():
-            Segment.objects.filter(session__in=batch).delete()  # one statement: the cascade would load them all
+            for model in (Segment, Delivery):  # one statement each: the cascade would load them all
+                model._default_manager.filter(session__in=batch).delete()
             Session.objects.filter(pk__in=batch).delete()
         count += len(batch)
     return count

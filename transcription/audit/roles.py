@@ -14,6 +14,9 @@ ROLES = {
         "view_transcript",
         "cancel_session",
         "erase_session",
+        "view_webhook",
+        "view_delivery",
+        "redeliver_delivery",
     ],
 }
 """Auditors see when, how long and how fast, never what was said."""

@@ -17,6 +17,23 @@ def bar_session(client: redis.Redis, session_id: str, minutes: int) -> None:
     client.set(keyspace.barred_session_key(session_id), 1, ex=60 * minutes)
 
 
+def left_ms(client: redis.Redis, session_id: str, key_id: str | None) -> tuple[int, int]:
+    """How long the session id, and the API key, are barred for still (ms; 0: not). Raises `redis.RedisError`."""
+    asked = [keyspace.barred_session_key(session_id), keyspace.barred_key_key(key_id or "")]
+    of_session, of_key = (max(client.pttl(key), 0) for key in asked)
+    return of_session, of_key
+
+
+def lift_key(client: redis.Redis, key_id: str) -> bool:
+    """Let sessions start under the API key again; whether it was barred. Raises `redis.RedisError`."""
+    return bool(client.delete(keyspace.barred_key_key(key_id)))
+
+
+def lift_session(client: redis.Redis, session_id: str) -> bool:
+    """Let sessions of that name start again; whether it was barred. Raises `redis.RedisError`."""
+    return bool(client.delete(keyspace.barred_session_key(session_id)))
+
+
 async def refusal(client: redis.asyncio.Redis, session_id: str, principal: Principal | None) -> Refusal | None:
     """Why a session may not start, when it may not. Raises `redis.RedisError`."""
     asked = {"this session_id": keyspace.barred_session_key(session_id)}

@@ -66,10 +66,15 @@ def _worker_metrics(picture: Cluster) -> Iterator[Metric]:
     families: dict[str, Metric] = {}
     for worker in picture.workers:
         for family in text_string_to_metric_families(worker.metrics):
-            merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            # when a series began is a family of its own in the text format, and part of the series in OpenMetrics'
+            merged = families.get(family.name.removesuffix("_created")) or families.setdefault(
+                family.name, Metric(family.name, family.documentation, family.type)
+            )
             for sample in family.samples:
                 merged.add_sample(sample.name, {**sample.labels, "worker": worker.worker_id}, sample.value)
-    yield from families.values()
+    for family in families.values():
+        family.samples.sort(key=lambda sample: sorted(label for label in sample.labels.items() if label[0] != "le"))
+        yield family
 
 
 def register() -> None:

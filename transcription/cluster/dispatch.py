@@ -7,11 +7,14 @@ Celery has no asyncio client; publishing costs about a millisecond and must not 
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 from celery import current_app
+from opentelemetry.trace import SpanKind
 
 from transcription import metrics
+from transcription.core.contract import tracing
 from transcription.core.contract.jobs import TASK_NAME, Job
 from transcription.core.contract.keyspace import QUEUE
 
@@ -25,7 +28,16 @@ def publish(job: Job) -> "asyncio.Future[None]":
 
 def _send(job: Job) -> None:
     started = time.perf_counter()
-    current_app.signature(TASK_NAME, args=[msgspec.to_builtins(job)]).apply_async(
-        task_id=job.job_id, queue=QUEUE, priority=job.priority, argsrepr="-", retry=False
-    )
+    raw = msgspec.to_builtins(job)
+    del raw["about"]
+    with tracing.spanning("publish", job.about, SpanKind.PRODUCER, kind=job.label) as about:
+        headers: Any = {tracing.HEADER: about} if about else None  # typed as of strings alone
+        current_app.signature(TASK_NAME, args=[raw]).apply_async(
+            task_id=job.job_id,
+            queue=QUEUE,
+            priority=job.priority,
+            argsrepr="-",
+            retry=False,
+            headers=headers,
+        )
     metrics.publish_seconds.observe(time.perf_counter() - started)

@@ -64,6 +64,7 @@ from transcription.core.session.segmenter import heard
 from transcription.core.session.session import Session
 from transcription.ingress import draining, runtime
 from transcription.ingress.runtime import Runtime
+from transcription.ingress.tracing import Traces
 from transcription.keys.access import Key
 
 logger = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         )
         self._began_ms = self._metered_ms = 0.0
         self._predicted: dict[str, tuple[float, float]] = {}
+        self._traces = Traces(self.session.uid, self.principal.name if self.principal else None)
         self._shown = ""
         try:
             self.channel_name = await self.channel_layer.new_channel()
@@ -174,7 +176,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         try:
             await getattr(self, HANDLERS[message["type"]])(message)
         except Exception:
-            logger.exception("A session failed", extra={"action": "session_failed", "uid": self.session.uid})
+            logger.exception("A session failed", extra={"action": "session_failed"} | self._traces.log_context())
             await self._run(self.session.fail())
         self._has_room.set()
         if self._gone and self.session.state is State.ENDED:
@@ -207,7 +209,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         if expected := self._predicted.pop(result.job_id, None):
             predicted_s, sent_at = expected
             metrics.final_predicted_seconds.observe(predicted_s)
-            metrics.final_actual_seconds.observe(self._clock() - sent_at)
+            metrics.final_actual_seconds.observe(self._clock() - sent_at, self._traces.exemplar(result.segment_id))
         await self._run(self.session.receive_result(result, self._clock()))
 
     async def tick(self, message: dict[str, Any]) -> None:
@@ -293,7 +295,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 metrics.jobs_total.labels(job.label, "sent").inc()
             case Resend(job=job):
                 metrics.jobs_total.labels(job.label, "resent").inc()
-        self.runtime.outbox.put(effect, self._sender)
+        self.runtime.outbox.put(self._traces.mark(effect), self._sender)
 
     def _count(self, message: protocol.ServerMessage) -> None:
         match message:
@@ -303,8 +305,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 pass  # the answer to a flush in silence: nothing was decoded
             case protocol.PartialTranscript(timing=timing) | protocol.FinalTranscript(timing=timing):
                 kind = self._label(Kind.FINAL if message.is_final else Kind.PARTIAL)
+                exemplar = self._traces.exemplar(message.segment_id)
                 for stage in metrics.TIMING_STAGES:
-                    metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000)
+                    metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000, exemplar)
                 self._shown = message.text
 
     def _label(self, kind: Kind) -> str:
@@ -346,18 +349,22 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
     async def _record(self, effect: RecordOpened | RecordSegment | RecordFailedSegment | RecordClosed) -> None:
         uid, submit = self.session.uid, self.runtime.recorder.submit
         match effect:
-            case RecordOpened():
+            case RecordOpened(session_id=session_id):
                 submit(records.opened(uid, self._client(), self.principal, effect))
-                logger.info("session opened", extra={"action": "session_opened", "uid": uid})
+                self._traces.admitted(session_id)
+                logger.info("session opened", extra={"action": "session_opened"} | self._traces.log_context())
             case RecordSegment() | RecordFailedSegment():
                 submit(records.segment(uid, effect))
+                self._traces.end(effect)
             case RecordClosed(reason=reason, resumable=resumable):
                 submit(records.closed(uid, effect))
                 if self.principal:
                     self._meter(self.principal)
                 metrics.sessions_total.labels(reason).inc()
                 metrics.audio_seconds_total.inc((effect.total_audio_ms - self._began_ms) / 1000)
-                logger.info("session closed: %s", reason, extra={"action": "session_closed", "uid": uid})
+                about = {"action": "session_closed"} | self._traces.log_context()
+                logger.info("session closed: %s", reason, extra=about)
+                self._traces.close()
                 await self._leave(resumable=resumable)
 
     def _meter(self, principal: Key) -> None:

@@ -248,10 +248,14 @@ class Connection(WebSocketProtocol):
 
 
 class AccessLog(AccessLogGenerator):
-    """Daphne's access log, without keys."""
+    """Daphne's access log, without keys; in JSON where other lines are."""
 
     def write_entry(self, host: str, date: Any, request: str, **details: Any) -> None:
         """Write the line of one request or handshake."""
+        if settings.STT.log_format == "json":
+            about = {"action": "access", "client": host, "request": redacted(request)}
+            logger.info("access", extra=about | {name: value for name, value in details.items() if value is not None})
+            return
         super().write_entry(host, date, redacted(request), **details)
 
 

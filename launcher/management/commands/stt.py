@@ -1,12 +1,16 @@
 """`python manage.py stt`."""
 
+import logging
 import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from launcher import launch
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -28,5 +32,8 @@ class Command(BaseCommand):
         sys.exit((launch.dry_run if options["dry_run"] else launch.run)(self._say))
 
     def _say(self, text: str) -> None:
+        if settings.STT.log_format == "json":
+            logger.info(text.strip())
+            return
         self.stdout.write(text)
         self.stdout.flush()

@@ -10,6 +10,7 @@ import msgspec
 
 from transcription.core.config import Task
 from transcription.core.contract.keyspace import FINAL_PRIORITY, PARTIAL_PRIORITY, RECORDED_PRIORITY
+from transcription.core.contract.tracing import About, log_context
 from transcription.core.protocol import Dropped, Word
 
 TASK_NAME = "workers.transcribe"
@@ -59,6 +60,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its audio was all there before: nobody is waiting while they speak, so it yields to those who are."""
     keyterms: tuple[str, ...] = ()
     """Names that may be said, as they are written."""
+    about: About = {}
+    """For logs and traces; in the message's headers."""
 
     @property
     def priority(self) -> int:
@@ -72,7 +75,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def log_context(self) -> dict[str, object]:
         """What may be logged of a job."""
-        return {"job_id": self.job_id, "segment_id": self.segment_id, "kind": self.kind}
+        told: dict[str, object] = {"job_id": self.job_id, "segment_id": self.segment_id, "kind": self.kind}
+        return told | {"uid": self.job_id.partition(":")[0]} | log_context(self.about)
 
 
 def job_by_itself(
