@@ -52,9 +52,13 @@ class Session(models.Model):
 
     uid = models.CharField(max_length=32, unique=True, help_text="The service's own name for it")
     session_id = models.CharField(max_length=128, db_index=True, help_text="The client's name for it")
-    client = models.CharField(max_length=64, blank=True, help_text="Address the client connected from")
+    client = models.CharField(max_length=64, blank=True, db_index=True, help_text="Address the client connected from")
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="sessions")
     api_key_name = models.CharField(max_length=64, blank=True, help_text="The key's name, which outlives the key")
+    external_id = models.CharField(
+        max_length=128, blank=True, default="", db_default="", db_index=True, help_text="What it is named elsewhere"
+    )
+    dialect = models.CharField(max_length=32, blank=True, default="", db_default="", help_text="How its client spoke")
     language = models.CharField(max_length=8)
     sample_rate = models.PositiveIntegerField()
     config = models.JSONField(default=dict)
@@ -85,6 +89,20 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.session_id
+
+
+class Tag(models.Model):
+    """A word that a session may be found by, given with its `start_session`."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="tags", db_index=False)
+    name = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["session", "name"], name="a_tag_once_a_session")]
+        indexes = [models.Index(fields=["name", "session"], name="tag_name_session")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Segment(models.Model):

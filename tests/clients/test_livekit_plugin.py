@@ -265,12 +265,14 @@ async def test_formatted_text_is_metadata_of_a_final(service: ScriptedService, h
         await peer.end()
 
     service.scripts = [script]
-    whisper = WhisperSTT(service.url, text_format="pt-BR", redact=["cpf"], http_session=http)
+    found = {"external_id": "room-1", "tags": ["sales"]}
+    whisper = WhisperSTT(service.url, text_format="pt-BR", redact=["cpf"], http_session=http, **found)
     events = await transcribe(whisper, frames(noise(0.5)))
     (final,) = [event for event in events if event.type is FINAL]
     config = service.peers[0].start["config"]
 
     assert (config["format"], config["redact"]) == ("pt-BR", ["cpf"])
+    assert service.peers[0].start["metadata"] == found
     (said,) = final.alternatives
     assert said.text == "são vinte reais"
     expected = {"text_formatted": "são R$ 20", "entities": [money]}

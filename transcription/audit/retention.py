@@ -6,9 +6,10 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from transcription.audit import text_index
 from transcription.cluster.capacity import probe_client
 from transcription.core.contract import keyspace
-from transcription.models import Segment, Session
+from transcription.models import Segment, Session, Tag
 
 BATCH = 200
 """Sessions deleted in one transaction: web processes write in between."""
@@ -24,9 +25,12 @@ def delete(chosen: QuerySet[Session]) -> int:
     count = 0
     for batch in _batches(chosen):
         with transaction.atomic():
-            Segment.objects.filter(session__in=batch).delete()  # one statement: the cascade would load them all
+            for table in (Segment, Tag):  # a statement each: the cascade would load them all
+                table.objects.filter(session__in=batch).delete()
             Session.objects.filter(pk__in=batch).delete()
         count += len(batch)
+    if count:
+        text_index.forget()
     return count
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from transcription.core.encodings import Encoding
 from transcription.core.languages import normalise_language
+from transcription.core.metadata import Metadata
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
 LEAST_SILENCE_MS, MOST_SILENCE_MS = 32, 10_000
@@ -32,8 +33,7 @@ class ErrorCode(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     """`STT_MAX_QUEUE_DEPTH` jobs wait or run; or the segment named in `segment_id` has waited too long for its turn."""
     QUEUE_CONGESTION = "QUEUE_CONGESTION"
-    """No new session now: a final would take longer than allowed, no worker is ready, Redis is full or away, or the web
-    process stops."""
+    """No new session now: a final would take too long, no worker is ready, Redis is full or away, the process stops."""
     UNAUTHORIZED = "UNAUTHORIZED"
     """The API key was revoked or has expired since the handshake."""
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
@@ -139,6 +139,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Go on with that session if it is still there; and let this one be resumed."""
     last_segment_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     """The last segment whose final or error the client has."""
+    metadata: Metadata | None = None
 
 
 class Configure(TurnOptions, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="configure"):

@@ -102,6 +102,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """As Channels does, with two more sources of messages, time and recovery, and without two tasks a message."""
         self.scope, self.base_send = scope, send
         self.principal: Key | None = scope.get("principal")
+        self._dialect: str = scope.get("dialect", records.NATIVE)
         self.runtime = self._find_runtime()
         self.session = Session(uuid.uuid4().hex, self.runtime.defaults, self.runtime.tools, self._clock())
         self.channel_layer = get_channel_layer()
@@ -341,7 +342,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         uid, submit = self.session.uid, self.runtime.recorder.submit
         match effect:
             case RecordOpened():
-                submit(records.opened(uid, self._client(), self.principal, effect))
+                submit(records.opened(uid, self._client(), self.principal, effect, self._dialect))
                 logger.info("session opened", extra={"action": "session_opened", "uid": uid})
             case RecordSegment() | RecordFailedSegment():
                 submit(records.segment(uid, effect))

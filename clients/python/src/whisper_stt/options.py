@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
-from whisper_stt.session import Config
+from whisper_stt.session import Config, Metadata
 from whisper_stt.session.address import Address
 from whisper_stt.session.messages import TurnMode
 from whisper_stt.session.pace import DEFAULT_SPEED
@@ -28,6 +28,8 @@ def connect(
     turn_mode: TurnMode | None = None,
     min_silence_ms: int | None = None,
     max_hold_ms: int | None = None,
+    external_id: str | None = None,
+    tags: Sequence[str] = (),
     api_key: str | None = None,
     speed: float = DEFAULT_SPEED,
     retry_s: float = 30.0,
@@ -51,6 +53,9 @@ def connect(
             alone; the service's own when left out.
         min_silence_ms: silence that ends an utterance (ms); the service's own when left out.
         max_hold_ms: silence that ends an utterance of which something is missing (ms); the service's own when left out.
+        external_id: what the call is named elsewhere, for the operator to find it by: up to 128 characters. The service
+            keeps it in the session's record.
+        tags: up to 16 words to find it by, of up to 64 characters.
         api_key: sent as a bearer token; that of `STT_API_KEY` when left out.
         speed: how many times faster than real time audio that exists already goes out, at most.
         retry_s: how long a lost connection is tried again (s).
@@ -75,6 +80,7 @@ def connect(
     return Stream(
         address(url, api_key),
         config,
+        metadata=Metadata(external_id=external_id, tags=tuple(tags)) if external_id or tags else None,
         speed=speed,
         retry_s=retry_s,
         timeout_s=timeout_s,

@@ -47,6 +47,7 @@ async def _listen(sounddevice: Any, account: Account, arguments: argparse.Namesp
 
     device = int(arguments.device) if (arguments.device or "").isdecimal() else arguments.device
     options = {"language": arguments.language, "vad_threshold": arguments.vad_threshold, "redact": arguments.redact}
+    options |= {"external_id": arguments.external_id, "tags": arguments.tags}
     options |= {"text_format": "pt-BR" if arguments.formatted else None}
     async with whisper_stt.connect(arguments.url, **options) as stream:
         with (
