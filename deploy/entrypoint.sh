@@ -1,6 +1,6 @@
 #!/bin/sh
-# The commands of the images: web, worker, migrate, purge and stt (all of it). Arguments after the name are passed on;
-# any other command is run as it is.
+# The commands of the images: web, worker, migrate, housekeeping, purge and stt (all of it). Arguments after the name
+# are passed on; any other command is run as it is.
 set -eu
 
 # What is mounted from a host (a bind mount, a network volume, NFS) is root's there, and this is not root.
@@ -49,6 +49,7 @@ case $name in
             --without-gossip --without-mingle -l WARNING "$@"
         ;;
     migrate) exec python manage.py migrate "$@" ;;
+    housekeeping) exec python manage.py housekeeping "$@" ;;
     purge) exec python manage.py purge --every 24 "$@" ;;
     stt)
         [ -z "${STT_CACHE_DIR:-}" ] || must_write "$STT_CACHE_DIR"

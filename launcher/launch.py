@@ -28,6 +28,7 @@ from transcription.cluster.capacity import read_cluster
 STOP_WITHIN_S = 3.5
 """What web and worker have to end in; Redis goes after them."""
 
+HOUSEKEEPING = "housekeeping"
 WORKED_S = 20.0
 """A worker that ends sooner after its start would end again: it is not replaced."""
 
@@ -109,6 +110,7 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
     _wait_for(lambda: bool(read_cluster(redis.Redis.from_url(redis_url)).workers), "the worker", children)
 
     children.append(Child("web", web_command(stt), {"STT_DRAIN_S": "0"} | environ))
+    children.append(Child(HOUSEKEEPING, [sys.executable, "manage.py", HOUSEKEEPING, "--skip-checks"], environ))
     address = "127.0.0.1" if stt.host in {"0.0.0.0", "::", ""} else stt.host  # noqa: S104 - compared, not bound
     _wait_for(lambda: _answers(f"http://{address}:{stt.port}/health/ready"), "the web server", children)
     say(banner(stt, address, bool(profile), "embedded" if "redis" in {c.name for c in children} else "yours"))
@@ -178,13 +180,13 @@ def _answers(url: str) -> bool:
 
 
 def _watch(children: list[Child], say: Callable[[str], None]) -> int:
-    """Until something ends by itself: a worker that had been at work is started again, anything else is the end."""
+    """Until something ends by itself: what does jobs, if it had been at work, is started again, else it is the end."""
     while True:
         for i, child in enumerate(children):
             if child.returncode is None:
                 continue
             say(f"\n{child.name} ended by itself (exit code {child.returncode}). {child.told()}")
-            if child.name != "worker" or time.monotonic() - child.started_at < WORKED_S:
+            if child.name not in {"worker", HOUSEKEEPING} or time.monotonic() - child.started_at < WORKED_S:
                 return 1
             say("Starting another …")
             children[i] = child.again()

@@ -82,7 +82,8 @@ def test_workers_get_no_database_and_no_secret_key() -> None:
 
 def test_each_service_runs_one_command_of_the_image() -> None:
     commands = {name: SERVICES[name]["command"] for name in OURS - WORKERS}
-    assert commands == {"migrate": ["migrate"], "purge": ["purge"], "web": ["web", "--proxy-headers"]}
+    keeping = {"migrate": ["migrate"], "housekeeping": ["housekeeping"]}
+    assert commands == keeping | {"web": ["web", "--proxy-headers"]}
     assert all(SERVICES[name]["command"] == ["worker"] for name in WORKERS)
 
 

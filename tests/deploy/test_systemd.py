@@ -26,7 +26,7 @@ def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_it_comes_back_and_may_do_little(unit: Path) -> None:
     lines = set(unit.read_text().splitlines())
-    role = unit.name.removeprefix("whisper-stt-").partition("@")[0]
+    role = unit.name.removeprefix("whisper-stt-").removesuffix(".service").removesuffix("@")
     (start,) = (line for line in lines if line.startswith("ExecStart="))
     assert start.split()[:2] == ["ExecStart=/opt/whisper-stt/deploy/entrypoint.sh", role]
     assert {"Restart=always", "DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict"} <= lines

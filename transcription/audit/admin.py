@@ -16,7 +16,8 @@ from django.utils.http import urlencode
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from transcription.audit import actions, dates, pages
+from transcription.audit import actions, bulk_pages, dates, pages
+from transcription.audit.bulk_pages import Bulk
 from transcription.audit.paging import EstimatingPaginator
 from transcription.audit.search import Find, beginning
 from transcription.core.protocol import EndReason
@@ -134,7 +135,7 @@ class SessionList(ChangeList):
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnly, admin.ModelAdmin):
+class SessionAdmin(ReadOnly, Bulk):
     """Sessions, the newest first."""
 
     list_display = [
@@ -147,10 +148,10 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ["session_id", "uid"]
     search_help_text = _("The beginning of a session id or an external id, or a whole uid")
     date_hierarchy = "started_at"
+    actions = ["export_many", "erase_many"]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # counting each choice of each filter is a scan each
     paginator = EstimatingPaginator
-    actions = None
 
     class Media:
         """Columns in sight, cards on a telephone."""
@@ -189,6 +190,8 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         return [
             path("live/", wrap(pages.live), name="transcription_live"),
             path("workers/", wrap(pages.workers), name="transcription_workers"),
+            path("bulk/<int:pk>/", wrap(self._page(bulk_pages.job)), name="transcription_bulk"),
+            path("bulk/<int:pk>/zip", wrap(self._page(bulk_pages.download)), name="transcription_bulk_download"),
             path("<int:pk>/export/<str:extension>", wrap(self._page(pages.export)), name="transcription_export"),
             path("<int:pk>/cancel/", wrap(self._page(pages.cancel)), name="transcription_cancel"),
             path("<int:pk>/erase/", wrap(self._page(pages.erase)), name="transcription_erase"),

@@ -21,6 +21,7 @@ from channels.layers import get_channel_layer
 
 from transcription import metrics
 from transcription.audit import records
+from transcription.audit.refusals import REFUSALS
 from transcription.cluster.outbox import Outgoing, Sender
 from transcription.cluster.recovery import JobStates
 from transcription.core import protocol
@@ -333,6 +334,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             draining.sessions.add(self.session.uid)
         else:
             metrics.admissions_total.labels(admission.code).inc()
+            key = self.principal.name if self.principal else ""
+            language, submit = self.session.config.language, self.runtime.recorder.submit
+            REFUSALS.count(submit, key, language, self._dialect, admission.code)
         effects = self.session.receive_admission(admission, self._clock())
         self._began_ms = self._metered_ms = self.session.audio_ms
         await self._run(effects)
