@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from harness.processes import free_port
 from tests.audit.conftest import use_redis
 from tests.audit.test_pages import SECRET, SESSIONS, record
-from transcription.audit import bulk, bulk_pages, retention, text_index
+from transcription.audit import actions, bulk, bulk_pages, retention, text_index
 from transcription.audit.roles import AUDITORS, OPERATORS
 from transcription.models import BulkJob, BulkPart, Segment, Session, Tag
 
@@ -209,6 +209,23 @@ def test_without_redis_an_erasure_waits(many: list[Session], settings: Settings)
     assert (job.state, job.done) == ("waiting", 0)
     assert "Redis" in job.trouble
     assert Session.objects.count() == len(many)
+
+
+def test_a_fault_stops_the_job_and_not_the_housekeeping(
+    many: list[Session], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would meet it again with every step."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(actions, "as_json", fail)
+    owner = User.objects.create_superuser("boss")
+    bulk.begin("export", owner.pk, Session.objects.all(), now(), transcripts=True)
+    call_command("housekeeping", "--once")
+
+    assert BulkJob.objects.get().state == "stopped"
+    assert "A bulk job is stopped" in caplog.text
 
 
 def test_jobs_are_kept_for_a_day(many: list[Session]) -> None:

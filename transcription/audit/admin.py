@@ -25,6 +25,8 @@ from transcription.models import Segment, Session
 
 BY_VALUE = ["language", "api_key_name"]
 """Columns of sessions that are shown, and filtered by what is in them; so is `dialect`, which is not shown."""
+WHERE_SAID = ["session_id", "found", "external_id", "labels", "state", "api_key_name", "started_at", "audio_min"]
+"""The columns of a list of what was said."""
 MOST_SHOWN = 160
 """Characters of an utterance in a list."""
 UID = re.compile(r"[0-9a-f]{32}")
@@ -167,9 +169,8 @@ class SessionAdmin(ReadOnly, Bulk):
         return rows.defer("config", "events").prefetch_related("tags") if is_list else rows
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Where something is looked for in what was said, where it was said too."""
-        first, *others = self.list_display
-        return [first, *(["found"] if request.GET.get("said") else []), *others]
+        """Where something is looked for in what was said, fewer columns, and where it was said."""
+        return WHERE_SAID if request.GET.get("said") else self.list_display
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By indexes alone: a uid (or a session id that looks like one) is looked up, anything else is a beginning."""

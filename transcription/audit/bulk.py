@@ -4,16 +4,20 @@ A job is a list of keys and how far it has come, in the database: whoever is kil
 where it was. The right to it is asked again with every step.
 """
 
+import logging
 import re
 import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import redis
+from django.db import Error
 from django.db.models import Q, QuerySet
 
 from transcription.audit import actions, retention, text_index
 from transcription.models import BulkJob, BulkPart, Segment, Session
+
+logger = logging.getLogger(__name__)
 
 MOST_SESSIONS = 50_000
 STEP = 20
@@ -51,6 +55,12 @@ def step(now: datetime) -> bool:
         handled = _erase(keys) if job.kind == Kind.ERASE else _export(job, keys)
     except redis.RedisError:
         _note(job, trouble="Redis cannot be reached; it goes on once it can", claimed_until=now + CLAIM / 6)
+        return True
+    except Error:
+        raise  # it is taken up again when the claim has lapsed
+    except Exception:
+        logger.exception("A bulk job is stopped", extra={"action": "bulk_job_failed"})
+        _note(job, state=State.STOPPED, trouble="a fault of the service; its log says more")
         return True
     done = job.done + len(keys)
     if done < len(job.keys):

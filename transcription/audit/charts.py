@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 WIDTH, HEIGHT = 560, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 6, 10, 22
-STEPS = (1, 2, 5, 10)
+STEPS = (1, 2, 2.5, 5, 10)
 LABELS = 6
 """Names under the bars, at most and one."""
 
@@ -34,7 +34,7 @@ def draw(title: str, bars: Sequence[Bar]) -> SafeString:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, …"""
+    """The next of 1, 2, 2.5, 5, 10, 20, 25, …"""
     size = 1.0
     while size * 10 <= value:
         size *= 10

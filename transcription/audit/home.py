@@ -19,6 +19,8 @@ from transcription.audit.pages import require
 from transcription.audit.usage import DAYS, FIGURES, MOST_DAYS, PARTS, Line, Report
 from transcription.keys import access
 
+MOST_DRAWN = 62
+"""Days on a page; a file may have more."""
 BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 FORMULA = re.compile(r"[=+\-@\t\r]")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -28,11 +30,11 @@ class BadQuery(Exception):
     """A parameter is not what it has to be; the message names it."""
 
 
-def asked(query: Mapping[str, str]) -> tuple[int, dict[str, str]]:
+def asked(query: Mapping[str, str], most: int = MOST_DAYS) -> tuple[int, dict[str, str]]:
     """How many days, and what they are narrowed to. Raises `BadQuery`."""
     days = query.get("days", str(DAYS))
-    if not (days.isascii() and days.isdecimal() and 1 <= int(days) <= MOST_DAYS):
-        raise BadQuery(f"days: expected 1 to {MOST_DAYS}, got {days[:20]}")
+    if not (days.isascii() and days.isdecimal() and 1 <= int(days) <= most):
+        raise BadQuery(f"days: expected 1 to {most}, got {days[:20]}")
     return int(days), {part: query[part] for part in PARTS if part in query}
 
 
@@ -41,7 +43,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm("transcription.view_session"):
         return {}
     try:
-        days, narrowed = asked(request.GET)
+        days, narrowed = asked(request.GET, MOST_DRAWN)
     except BadQuery:
         days, narrowed = DAYS, {}
     report = usage.read(datetime.now(UTC), days, narrowed)

@@ -1,5 +1,6 @@
 """`python manage.py housekeeping`: what has to be done now and then, in one process."""
 
+import logging
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from django.core.management.base import BaseCommand
 from django.db import Error, close_old_connections
 
 from transcription.audit import bulk, retention, rollup
+
+logger = logging.getLogger(__name__)
 
 IDLE_S = 2.0
 """How soon a bulk job is begun."""
@@ -63,7 +66,9 @@ class Command(BaseCommand):
             return do(datetime.now(UTC))
         except Error as error:
             self.stderr.write(f"{name}: put off, the database cannot be used: {error}")
-            return None
+        except Exception:
+            logger.exception("%s: put off", name)  # whatever is wrong with one, the others are to be done
+        return None
 
 
 def _purge(now: datetime) -> None:
