@@ -157,7 +157,7 @@ def insert(rows: Iterator[dict[str, Any]]) -> None:
     pending: list[list[Any]] = []
     with transaction.atomic(), connection.cursor() as cursor:
         for row in rows:
-            pending.append([row[column] for column in columns])
+            pending.append([row.get(column) for column in columns])
             if len(pending) == BATCH:
                 cursor.executemany(statement, pending)
                 pending.clear()
