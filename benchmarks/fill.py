@@ -1,7 +1,7 @@
 """Fills the audit tables: `python -m benchmarks.fill --sessions 50000 --segments 1000000`.
 
-Into `DATABASE_URL`, after its migrations; meant for a database of its own. Sessions lie over a year, most end well, one
-in fifty has errors, one is very long. The same seed gives the same rows.
+Into `DATABASE_URL`, after its migrations; meant for a database of its own. Sessions lie over the year before today,
+most end well, one in fifty has errors, one is very long. The same seed gives the same rows, on another day shifted.
 """
 
 import argparse
@@ -20,11 +20,15 @@ django.setup()
 
 from django.db import connection, transaction  # noqa: E402 - needs the settings
 
-from transcription.models import Segment, Session  # noqa: E402
+from transcription.models import Segment, Session, Tag  # noqa: E402
 
-NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
+NEWEST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 LONGEST = 2_000
 """Segments of the one very long session."""
+KEYS, DIALECTS = ["crm", "ivr", "mobile", "kiosk", ""], ["native", "native", "twilio", "deepgram"]
+TAGS = ["sales", "vip"]
+RARE = "xilofone"
+"""A word that one body in a thousand has; the others are in most."""
 WORDS = "vire a direita na avenida Paulista e siga por oitocentos metros até o número duzentos e dez por favor".split()
 REASONS = ["completed"] * 90 + ["disconnected"] * 6 + ["timeout"] * 2 + ["cancelled", "error"]
 BATCH = 5_000
@@ -42,7 +46,11 @@ def main() -> None:
     first = (Session.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) + 1
     with transaction.atomic():
         Session.objects.bulk_create((session(first + i, count, rng) for i, count in enumerate(counts)), BATCH)
+    tagged = (Tag(session_id=first + i, name=TAGS[i % 6]) for i in range(options.sessions) if i % 6 < len(TAGS))
+    with transaction.atomic():
+        Tag.objects.bulk_create(tagged, BATCH)
     bodies = [body(rng) for _ in range(1_000)]
+    bodies[0]["text"] += f" {RARE}"
     insert((segment(first + i, n, rng, bodies) for i, count in enumerate(counts) for n in range(count)))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -69,6 +77,9 @@ def session(pk: int, segments: int, rng: random.Random) -> Session:
         pk=pk,
         uid=f"{rng.getrandbits(128):032x}",
         session_id=f"call-{pk:08}",
+        external_id=f"CRM-{pk:08}",
+        api_key_name=rng.choice(KEYS),
+        dialect=rng.choice(DIALECTS),
         client=f"10.0.{rng.randrange(256)}.{rng.randrange(256)}",
         language=rng.choice(["pt"] * 8 + ["en", "es"]),
         sample_rate=16_000,
@@ -146,7 +157,7 @@ def insert(rows: Iterator[dict[str, Any]]) -> None:
     pending: list[list[Any]] = []
     with transaction.atomic(), connection.cursor() as cursor:
         for row in rows:
-            pending.append([row[column] for column in columns])
+            pending.append([row.get(column) for column in columns])
             if len(pending) == BATCH:
                 cursor.executemany(statement, pending)
                 pending.clear()

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The commands of the images: web, worker, webhooks, migrate, purge and stt (all of it). Arguments after the name are
-# passed on; any other command is run as it is.
+# The commands of the images: web, worker, webhooks, migrate, housekeeping, purge and stt (all of it). Arguments after
+# the name are passed on; any other command is run as it is.
 set -eu
 
 # What is mounted from a host (a bind mount, a network volume, NFS) is root's there, and this is not root.
@@ -52,6 +52,7 @@ case $name in
             --without-gossip --without-mingle -l WARNING "$@"
         ;;
     migrate) exec python manage.py migrate "$@" ;;
+    housekeeping) exec python manage.py housekeeping "$@" ;;
     purge) exec python manage.py purge --every 24 "$@" ;;
     webhooks) exec python manage.py webhooks "$@" ;;
     stt)

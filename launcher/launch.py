@@ -28,7 +28,9 @@ from transcription.cluster.capacity import read_cluster
 STOP_WITHIN_S = 3.5
 """What web and worker have to end in; Redis goes after them."""
 
-REPLACED = {"worker", "webhooks"}
+HOUSEKEEPING = "housekeeping"
+
+REPLACED = {"worker", "webhooks", HOUSEKEEPING}
 """The children that are started again when they end by themselves."""
 WORKED_S = 20.0
 """One that ends sooner after its start would end again: it is not replaced."""
@@ -111,6 +113,7 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
     _wait_for(lambda: bool(read_cluster(redis.Redis.from_url(redis_url)).workers), "the worker", children)
 
     children.append(Child("web", web_command(stt), {"STT_DRAIN_S": "0"} | environ))
+    children.append(Child(HOUSEKEEPING, [sys.executable, "manage.py", HOUSEKEEPING, "--skip-checks"], environ))
     address = "127.0.0.1" if stt.host in {"0.0.0.0", "::", ""} else stt.host  # noqa: S104 - compared, not bound
     _wait_for(lambda: _answers(f"http://{address}:{stt.port}/health/ready"), "the web server", children)
     if stt.webhook_hosts:

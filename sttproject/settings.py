@@ -17,7 +17,7 @@ DEBUG = STT.debug
 ALLOWED_HOSTS = STT.allowed_hosts
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "sttproject.admin_app.Admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from transcription import views
+from transcription.audit import home
 
 admin.site.site_header = admin.site.site_title = "Whisper STT"
 
@@ -14,6 +15,7 @@ urlpatterns = [
     path("health/ready", views.ready),
     path("health/status", views.status, name="status"),
     path("metrics", views.metrics, name="metrics"),
+    path("api/usage", home.api, name="usage"),
     path("ws/stt", views.websocket),
     path("ws/stt/", views.websocket),
     path("v1/listen", views.websocket),

@@ -12,7 +12,7 @@ class TranscriptionConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the admin's pages and the cluster's metrics; have groups of users made after each migration."""
-        from transcription.audit import admin, roles  # noqa: F401 - importing it registers its pages, and so below
+        from transcription.audit import admin, roles, text_index  # noqa: F401 - importing it registers its pages, and so below
         from transcription.cluster import collector
         from transcription.keys import admin as keys  # noqa: F401
         from transcription.webhooks import admin as webhooks  # noqa: F401
@@ -21,3 +21,4 @@ class TranscriptionConfig(AppConfig):
         collector.register()
         of_webhooks.register()
         post_migrate.connect(roles.make, sender=self)
+        post_migrate.connect(text_index.make, sender=self)

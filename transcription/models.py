@@ -3,6 +3,7 @@
 `audit/records.py` is the records' only writer; only erasing and purging (`audit/retention.py`) take some away.
 """
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -35,6 +36,10 @@ class ApiKey(models.Model):
         help_text="Minutes of audio a day (UTC); no limit when empty",
     )
 
+    operator = models.BooleanField(
+        default=False, db_default=False, help_text="An operator's: it may read the usage of all keys (/api/usage)"
+    )
+
     class Meta:
         ordering = ["name", "-created"]
         verbose_name = "API key"
@@ -53,9 +58,13 @@ class Session(models.Model):
 
     uid = models.CharField(max_length=32, unique=True, help_text="The service's own name for it")
     session_id = models.CharField(max_length=128, db_index=True, help_text="The client's name for it")
-    client = models.CharField(max_length=64, blank=True, help_text="Address the client connected from")
+    client = models.CharField(max_length=64, blank=True, db_index=True, help_text="Address the client connected from")
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="sessions")
     api_key_name = models.CharField(max_length=64, blank=True, help_text="The key's name, which outlives the key")
+    external_id = models.CharField(
+        max_length=128, blank=True, default="", db_default="", db_index=True, help_text="What it is named elsewhere"
+    )
+    dialect = models.CharField(max_length=32, blank=True, default="", db_default="", help_text="How its client spoke")
     language = models.CharField(max_length=8)
     sample_rate = models.PositiveIntegerField()
     config = models.JSONField(default=dict)
@@ -86,6 +95,20 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.session_id
+
+
+class Tag(models.Model):
+    """A word that a session may be found by, given with its `start_session`."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="tags", db_index=False)
+    name = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["session", "name"], name="a_tag_once_a_session")]
+        indexes = [models.Index(fields=["name", "session"], name="tag_name_session")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Segment(models.Model):
@@ -193,3 +216,95 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return self.event_id
+
+
+class Refusal(models.Model):
+    """Starts that a web process refused within some seconds; counted into `Usage`, then deleted. It names no caller."""
+
+    at = models.DateTimeField(db_index=True)
+    api_key_name = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=8)
+    dialect = models.CharField(max_length=32)
+    code = models.CharField(max_length=32)
+    count = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.code}"
+
+
+class Usage(models.Model):
+    """What happened in an hour or on a day under one key, in one language, over one dialect. It names no caller.
+
+    `audit/rollup.py` makes them of sessions, which may go before; sessions count where they started.
+    """
+
+    class Grain(models.TextChoices):
+        HOUR = "hour"
+        DAY = "day"
+
+    grain = models.CharField(max_length=4, choices=Grain.choices)
+    start = models.DateTimeField()
+    api_key_name = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=8)
+    dialect = models.CharField(max_length=32, blank=True)
+    sessions = models.PositiveIntegerField(default=0)
+    refusals = models.PositiveIntegerField(default=0)
+    errors = models.PositiveIntegerField(default=0)
+    segments = models.PositiveIntegerField(default=0)
+    audio_ms = models.FloatField(default=0)
+    finals = models.JSONField(default=dict, help_text="Latencies of finals, from the end of speech: audit/histogram.py")
+    first_texts = models.JSONField(default=dict, help_text="From a segment's start to its first text")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "usage"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["grain", "start", "api_key_name", "language", "dialect"], name="a_use_once_a_start"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} {self.api_key_name} {self.language} {self.dialect}"
+
+
+class BulkJob(models.Model):
+    """Many sessions to be exported, or erased, in the background: `audit/bulk.py` does it."""
+
+    class Kind(models.TextChoices):
+        EXPORT = "export"
+        ERASE = "erase"
+
+    class State(models.TextChoices):
+        ASKED = "asked"
+        """To be confirmed by whom it is from."""
+        WAITING = "waiting"
+        DONE = "done"
+        STOPPED = "stopped"
+        """By whom it is from, or because they have no right to it any more."""
+
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    state = models.CharField(max_length=8, choices=State.choices, db_index=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    transcripts = models.BooleanField(default=False, help_text="Whether an export has what was said")
+    keys = models.JSONField(default=list, help_text="Primary keys of the sessions; they name nobody")
+    done = models.PositiveIntegerField(default=0, help_text="How many of them have had their turn")
+    skipped = models.PositiveIntegerField(default=0, help_text="Live, or gone before")
+    trouble = models.CharField(max_length=200, blank=True, help_text="Why it waits, or was stopped")
+    claimed_until = models.DateTimeField(null=True, help_text="A process is at it")
+    created = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class BulkPart(models.Model):
+    """What an export has of one session; it goes with the session."""
+
+    job = models.ForeignKey(BulkJob, models.CASCADE, related_name="parts")
+    session = models.ForeignKey(Session, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=160)
+    content = models.BinaryField(help_text="JSON, compressed by zlib")
+
+    def __str__(self) -> str:
+        return self.name

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from ._audio import mono, pcm
 from ._events import Events
 from ._mixing import Mixer
-from ._session import Config, Configured, FinalTranscript, Happening, ServerError, Session, SessionStarted
+from ._session import Config, Configured, FinalTranscript, Happening, Metadata, ServerError, Session, SessionStarted
 from ._session.address import Address
 from ._wire import Conversation, Line
 
@@ -44,6 +44,8 @@ class WhisperSTT(stt.STT[Any]):
         text_format: Literal["pt-BR", "off"] | None = None,
         redact: Sequence[str] = (),
         keyterms: Sequence[str] = (),
+        external_id: str | None = None,
+        tags: Sequence[str] = (),
         http_session: aiohttp.ClientSession | None = None,
     ) -> None:
         """Connect nowhere yet; each stream opens a session of its own.
@@ -61,6 +63,8 @@ class WhisperSTT(stt.STT[Any]):
             redact: what is kept out of transcripts and the service's records besides what the service redacts anyway:
                 some of `cpf`, `card`, `phone`, `email`.
             keyterms: names and products that may be said, as they are written: up to 100, of up to 50 characters each.
+            external_id: what the call is named elsewhere, for the service's operator to find it by.
+            tags: words to find it by.
             http_session: what to connect with, the caller's to close; the job's when left out.
 
         Raises a `ValueError`, which quotes neither, for a URL or a key that is none.
@@ -86,6 +90,8 @@ class WhisperSTT(stt.STT[Any]):
             redact=tuple(redact) or None,
             keyterms=tuple(keyterms) or None,
         )
+        self.metadata = Metadata(external_id=external_id, tags=tuple(tags)) if external_id or tags else None
+        """What the service's operator may find sessions by."""
         self._streams: weakref.WeakSet[WhisperStream] = weakref.WeakSet()
 
     @property
@@ -167,7 +173,7 @@ class WhisperSTT(stt.STT[Any]):
                     # What is left would look whole; LiveKit can still try the buffer again.
                     raise APIStatusError(said.message, status_code=500, body=to_builtins(said))
 
-        session = Session(replace(self._configured(code), partial_results=False))
+        session = Session(replace(self._configured(code), partial_results=False), metadata=self.metadata)
         for piece in pcm(buffer, self._config.sample_rate):
             session.push(piece)
         session.end()
@@ -210,7 +216,7 @@ class WhisperStream(stt.RecognizeStream):
         super().__init__(stt=whisper, conn_options=conn_options, sample_rate=config.sample_rate)
         self._configured = configured
         self._language = language
-        self._session = Session(config)
+        self._session = Session(config, metadata=whisper.metadata)
         self._conversation = Conversation(line, self._session, self._hear, conn_options.timeout)
         self._events = Events(language)
         self._mixer = Mixer()

@@ -1,4 +1,4 @@
-"""`--formatted`, `--redact` and `--keyterm` of the command."""
+"""`--formatted`, `--redact`, `--keyterm`, `--external-id` and `--tag` of the command."""
 
 import asyncio
 import json
@@ -90,6 +90,16 @@ async def test_what_is_to_be_redacted_is_asked_for(service: ScriptedService) -> 
     assert service.peers[0].start["config"]["redact"] == ["cpf", "email"]
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "--redact: expected some of cpf, card, phone, email, got rg" in wrong.stderr
+
+
+async def test_what_a_call_is_found_by_is_told(service: ScriptedService) -> None:
+    """An id, and as many tags as are given; without any the service is told nothing it may not know."""
+    found = ("--external-id", "CRM-4711", "--tag", "sales", "--tag", "callback")
+    await started("transcribe", "--url", service.url, *found, SPEECH)
+    await started("transcribe", "--url", service.url, SPEECH)
+
+    assert service.peers[0].start["metadata"] == {"external_id": "CRM-4711", "tags": ["sales", "callback"]}
+    assert "metadata" not in service.peers[1].start
 
 
 def test_words_of_an_entity_are_one() -> None:

@@ -265,12 +265,15 @@ async def test_formatted_text_is_metadata_of_a_final(service: ScriptedService, h
         await peer.end()
 
     service.scripts = [script]
-    whisper = WhisperSTT(service.url, text_format="pt-BR", redact=["cpf"], keyterms=["Sicoob"], http_session=http)
+    found = {"external_id": "room-1", "tags": ["sales"]}
+    asked = {"text_format": "pt-BR", "redact": ["cpf"], "keyterms": ["Sicoob"]}
+    whisper = WhisperSTT(service.url, **asked, **found, http_session=http)
     events = await transcribe(whisper, frames(noise(0.5)))
     (final,) = [event for event in events if event.type is FINAL]
     config = service.peers[0].start["config"]
 
     assert (config["format"], config["redact"], config["keyterms"]) == ("pt-BR", ["cpf"], ["Sicoob"])
+    assert service.peers[0].start["metadata"] == found
     (said,) = final.alternatives
     assert said.text == "são vinte reais"
     expected = {"text_formatted": "são R$ 20", "entities": [money]}

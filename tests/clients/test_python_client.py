@@ -70,11 +70,13 @@ async def test_session_is_asked_for_what_was_wanted(service: ScriptedService) ->
     config = {"sample_rate": 16_000, "vad_enabled": True, "partial_results": True, "word_timestamps": True}
     other = {"lang_code": "pt-BR", "sample_rate": 48_000, "vad_threshold": 0.3, "partial_results": False}
     await transcribe(service, noise(1), encoding="mulaw", sample_rate=32_000)
+    await transcribe(service, noise(1), external_id="CRM-4711", tags=["sales"])
 
     assert service.peers[0].start == {"type": "start_session", "config": config, "resume": True}
     assert service.peers[1].start["config"] == config | other
     assert service.peers[2].start["config"] == config | {"format": "pt-BR"}
     assert service.peers[3].start["config"] == config | {"encoding": "mulaw", "sample_rate": 32_000}
+    assert service.peers[4].start["metadata"] == {"external_id": "CRM-4711", "tags": ["sales"]}
 
 
 async def test_unread_partials_give_way_to_newer_ones(service: ScriptedService) -> None:

@@ -84,7 +84,7 @@ def test_each_service_runs_one_command_of_the_image() -> None:
     commands = {name: SERVICES[name]["command"] for name in OURS - WORKERS}
     assert commands == {
         "migrate": ["migrate"],
-        "purge": ["purge"],
+        "housekeeping": ["housekeeping"],
         "web": ["web", "--proxy-headers"],
         "webhooks": ["webhooks"],
     }

@@ -29,6 +29,7 @@ DOCUMENTED = {
     "sttproject.asgi:application",
     "worker": "celery -A sttproject worker -P threads -c 16 -Q stt --without-gossip --without-mingle -l WARNING",
     "migrate": "python manage.py migrate",
+    "housekeeping": "python manage.py housekeeping",
     "purge": "python manage.py purge --every 24",
     "webhooks": "python manage.py webhooks",
     "stt": "python manage.py stt",

@@ -90,7 +90,7 @@ def test_scalers_name_what_there_is() -> None:
     """The deployments they scale exist, and so do the pods of the disruption budgets."""
     deployments = {item["metadata"]["name"] for item in OBJECTS if item["kind"] == "Deployment"}
     scaled = {item["spec"]["scaleTargetRef"]["name"] for item in OBJECTS if "scaleTargetRef" in item.get("spec", {})}
-    assert scaled == deployments - {"webhooks"} == {"web", "worker"}
+    assert scaled == deployments - {"webhooks", "housekeeping"} == {"web", "worker"}
     for item in OBJECTS:
         if item["kind"] == "PodDisruptionBudget":
             assert item["spec"]["selector"]["matchLabels"]["app"] in deployments

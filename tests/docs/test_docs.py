@@ -10,7 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from docs import generate
 from sttproject import env
 from transcription import metrics as web_metrics
-from transcription.core import protocol
+from transcription.core import metadata, protocol
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
 from workers import metrics as worker_metrics
 
@@ -27,6 +27,7 @@ COMPOSE_ONLY = {
 CLIENT, SERVER = protocol.ClientMessage.__args__, protocol.ServerMessage.__args__
 STRUCTS = {struct.__struct_config__.tag: struct for struct in (*CLIENT, *SERVER)}
 STRUCTS |= {"config": protocol.StartConfig, "words": protocol.Word, "timing": protocol.Timing}
+STRUCTS |= {"metadata": metadata.Metadata}
 STRUCTS |= {"entities": protocol.Entity, "dropped": protocol.Dropped}
 COLLECTORS = [
     metric

@@ -39,6 +39,11 @@ def live_uids() -> set[str]:
     return {owner.decode() for owner in cast("list[bytes | None]", owners) if owner}
 
 
+def tags(session: Session) -> list[str]:
+    """What it may be found by, in alphabetical order."""
+    return sorted(tag.name for tag in session.tags.all())
+
+
 def cancel(session: Session) -> None:
     """Have a live session ended by the web process that holds it. Raises `redis.RedisError`."""
     message = CancelMessage(type=CANCEL_TYPE)
@@ -48,13 +53,14 @@ def cancel(session: Session) -> None:
 def erase(session: Session) -> None:
     """Delete a session's rows and whatever of it is left in Redis. Raises `redis.RedisError`, with nothing deleted."""
     retention.forget(session)
-    session.delete()
+    retention.delete(Session.objects.filter(pk=session.pk))
 
 
 def as_json(session: Session, segments: Sequence[Segment], *, transcripts: bool) -> str:
     """Everything recorded; texts and words only with `transcripts`, those of Portuguese sessions formatted besides."""
     hidden = {"id", "session", "session_id"} | (set() if transcripts else {"text", "words", "dropped"})
     about = {field.attname: getattr(session, field.attname) for field in Session._meta.fields if field.name != "id"}
+    about["tags"] = tags(session)
     rows = [
         {
             field.attname: getattr(segment, field.attname)

@@ -7,20 +7,28 @@ from typing import Any, ClassVar
 import redis
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db import connections
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
 
-from transcription.audit import actions, dates, pages
+from transcription.audit import actions, bulk_pages, dates, pages
+from transcription.audit.bulk_pages import Bulk
 from transcription.audit.paging import EstimatingPaginator
+from transcription.audit.search import Find, beginning
 from transcription.core.protocol import EndReason
 from transcription.models import Segment, Session
 
 BY_VALUE = ["language", "api_key_name"]
-"""Columns of sessions that are shown, and filtered by what is in them."""
+"""Columns of sessions that are shown, and filtered by what is in them; so is `dialect`, which is not shown."""
+WHERE_SAID = ["session_id", "found", "external_id", "labels", "state", "api_key_name", "started_at", "audio_min"]
+"""The columns of a list of what was said."""
+MOST_SHOWN = 160
+"""Characters of an utterance in a list."""
 UID = re.compile(r"[0-9a-f]{32}")
 SLOW_MS = 1000
 """From when on a final counts as slow; the index `segment_slow` holds those."""
@@ -106,8 +114,13 @@ class SessionList(ChangeList):
             held = actions.held(session for session in self.result_list if not session.reason)
         except redis.RedisError:
             held = None
+        found: dict[int, int] = getattr(request, "found", {})
+        shown = Segment.objects.only("segment_id", "text").in_bulk(
+            [found[session.pk] for session in self.result_list if session.pk in found]
+        )
         for session in self.result_list:
             session.held = held is None or session.pk in held
+            session.found = shown.get(found.get(session.pk, 0))
 
     def dates(self) -> dict[str, Any] | None:
         """For the template of Django's own date hierarchy: where to narrow the list to, where to go back to."""
@@ -124,21 +137,23 @@ class SessionList(ChangeList):
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnly, admin.ModelAdmin):
+class SessionAdmin(ReadOnly, Bulk):
     """Sessions, the newest first."""
 
     list_display = [
-        "session_id", "state", "client", *BY_VALUE, "started_at", "duration", "audio_min", "total_segments", "errors",
-        "worst_final",
+        "session_id", "external_id", "labels", "state", "client", *BY_VALUE, "started_at", "duration", "audio_min",
+        "total_segments", "errors", "worst_final",
     ]  # fmt: skip
-    list_filter = [StateFilter, ErrorsFilter, "started_at", *((name, ValueFilter) for name in BY_VALUE)]
+    list_filter = [
+        Find, StateFilter, ErrorsFilter, "started_at", *((name, ValueFilter) for name in (*BY_VALUE, "dialect")),
+    ]  # fmt: skip
     search_fields = ["session_id", "uid"]
-    search_help_text = "The beginning of a session id, or a whole uid"
+    search_help_text = _("The beginning of a session id or an external id, or a whole uid")
     date_hierarchy = "started_at"
+    actions = ["export_many", "erase_many"]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # counting each choice of each filter is a scan each
     paginator = EstimatingPaginator
-    actions = None
 
     class Media:
         """Columns in sight, cards on a telephone."""
@@ -150,7 +165,12 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         """A list has no use for the long columns."""
         rows = super().get_queryset(request)
         match = request.resolver_match
-        return rows.defer("config", "events") if match and (match.url_name or "").endswith("_changelist") else rows
+        is_list = match and (match.url_name or "").endswith("_changelist")
+        return rows.defer("config", "events").prefetch_related("tags") if is_list else rows
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Where something is looked for in what was said, fewer columns, and where it was said."""
+        return WHERE_SAID if request.GET.get("said") else self.list_display
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By indexes alone: a uid (or a session id that looks like one) is looked up, anything else is a beginning."""
@@ -159,9 +179,7 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
             return queryset, False
         if UID.fullmatch(term):
             return queryset.filter(Q(uid=term) | Q(session_id=term)), False
-        if connections[queryset.db].vendor == "sqlite":  # whose LIKE uses no index of a case-sensitive column
-            return queryset.filter(session_id__gte=term, session_id__lt=f"{term}\U0010ffff"), False
-        return queryset.filter(session_id__startswith=term), False
+        return beginning(queryset, "session_id", term) | beginning(queryset, "external_id", term), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """`SessionList`, for the dates and for what Redis knows."""
@@ -173,6 +191,8 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
         return [
             path("live/", wrap(pages.live), name="transcription_live"),
             path("workers/", wrap(pages.workers), name="transcription_workers"),
+            path("bulk/<int:pk>/", wrap(self._page(bulk_pages.job)), name="transcription_bulk"),
+            path("bulk/<int:pk>/zip", wrap(self._page(bulk_pages.download)), name="transcription_bulk_download"),
             path("<int:pk>/export/<str:extension>", wrap(self._page(pages.export)), name="transcription_export"),
             path("<int:pk>/cancel/", wrap(self._page(pages.cancel)), name="transcription_cancel"),
             path("<int:pk>/lift/", wrap(self._page(pages.lift)), name="transcription_lift"),
@@ -196,6 +216,21 @@ class SessionAdmin(ReadOnly, admin.ModelAdmin):
     def state(self, session: Session) -> str:
         """`live`, why it ended, or `lost` when its web process ended without a word."""
         return session.reason or ("live" if session.held else "lost")
+
+    @admin.display(description=_("tags"))
+    def labels(self, session: Session) -> str:
+        """Each a link to the sessions that have it."""
+        links = (({"tag": tag}, tag) for tag in actions.tags(session))
+        return format_html_join(" ", '<a href="?{}" class="tag">{}</a>', ((urlencode(to), tag) for to, tag in links))
+
+    @admin.display(description=_("said"))
+    def found(self, session: Session) -> str:
+        """The utterance that was found, with the way there."""
+        if session.found is None:
+            return ""
+        page = reverse("admin:transcription_session_change", args=[session.pk])
+        name, text = session.found.segment_id, session.found.text
+        return format_html('<a href="{}?segment={}#{}">{}</a>', page, name, name, Truncator(text).chars(MOST_SHOWN))
 
     @admin.display(description="duration")
     def duration(self, session: Session) -> str:

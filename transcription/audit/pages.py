@@ -29,7 +29,8 @@ SEGMENTS_A_PAGE = 100
 SHADES = (0.3, 0.5, 0.7, 0.9)
 """Probabilities between a word's shades, from doubtful (`p0`) to sure (`p4`)."""
 FACTS = [
-    "uid", "client", "api_key_name", "language", "sample_rate", "started_at", "ended_at", "total_segments", "errors",
+    "uid", "external_id", "client", "api_key_name", "language", "dialect", "sample_rate", "started_at", "ended_at",
+    "total_segments", "errors",
 ]  # fmt: skip
 
 
@@ -67,6 +68,7 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
         "session": session,
         "state": state,
         "facts": actions.facts(session, FACTS),
+        "tags": actions.tags(session),
         "audio": svg.clock(session.total_audio_ms / 1000),
         "events": [(svg.clock(event["t_ms"] / 1000), event) for event in session.events],
         "config": json.dumps(session.config, indent=2, ensure_ascii=False),

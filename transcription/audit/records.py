@@ -23,12 +23,15 @@ from django.db.models.functions import Coalesce, Greatest
 
 from transcription import metrics
 from transcription.core.capacity.admission import Principal
+from transcription.core.metadata import NOTHING
 from transcription.core.session.effects import RecordClosed, RecordFailedSegment, RecordOpened, RecordSegment
-from transcription.models import ApiKey, Segment, Session
+from transcription.models import ApiKey, Segment, Session, Tag
 from transcription.webhooks import events
 
 logger = logging.getLogger(__name__)
 
+NATIVE = "native"
+"""The dialect of a client that speaks the service's own protocol."""
 MAX_PENDING = 10_000
 MAX_PENDING_OF_A_SESSION = 500
 RETRY_S = 1.0
@@ -127,10 +130,14 @@ class Recorder:
                 return
 
 
-def opened(uid: str, client: str, principal: Principal | None, record: RecordOpened) -> Record:
-    """The record of a session that begins, `client` being its address, `principal` whose it is."""
-    started_at = datetime.now(UTC)
-    return Record(partial(_open, uid, client, principal, record, started_at), uid=uid, vital=True)
+def opened(uid: str, client: str, principal: Principal | None, record: RecordOpened, dialect: str = NATIVE) -> Record:
+    """The record of a session that begins, `client` being its address, `principal` whose it is.
+
+    In its place it is written without what the client says to find it by.
+    """
+    write = partial(_open, uid, client, principal, dialect=dialect, started_at=datetime.now(UTC))
+    bare = partial(write, replace(record, metadata=NOTHING))
+    return Record(partial(write, record), bare, uid=uid, vital=True)
 
 
 def segment(uid: str, record: RecordSegment | RecordFailedSegment) -> Record:
@@ -147,9 +154,14 @@ def closed(uid: str, record: RecordClosed) -> Record:
     return Record(partial(_close, uid, record, ended_at), bare, uid=uid, vital=True)
 
 
-def _open(uid: str, client: str, principal: Principal | None, record: RecordOpened, started_at: datetime) -> None:
-    Session.objects.create(
+def _open(
+    uid: str, client: str, principal: Principal | None, record: RecordOpened, *, dialect: str, started_at: datetime
+) -> None:
+    told = record.metadata
+    session = Session(
         uid=uid,
+        external_id=told.external_id or "",
+        dialect=dialect,
         session_id=record.session_id,
         client=client,
         api_key=ApiKey.objects.filter(pk=principal.key_id).first() if principal else None,  # it may be deleted already
@@ -159,6 +171,9 @@ def _open(uid: str, client: str, principal: Principal | None, record: RecordOpen
         config=asdict(record.config),
         started_at=started_at,
     )
+    with transaction.atomic():
+        session.save(force_insert=True)
+        Tag.objects.bulk_create([Tag(session=session, name=name) for name in dict.fromkeys(told.tags or ())])
 
 
 def _add_segment(

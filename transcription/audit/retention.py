@@ -1,14 +1,15 @@
 """Forgetting: sessions past their retention, sessions somebody wants erased."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from transcription.audit import text_index
 from transcription.cluster.capacity import probe_client
 from transcription.core.contract import keyspace
-from transcription.models import Delivery, Segment, Session
+from transcription.models import BulkPart, Delivery, Segment, Session, Tag
 
 BATCH = 200
 """Sessions deleted in one transaction: web processes write in between."""
@@ -23,12 +24,19 @@ def delete(chosen: QuerySet[Session]) -> int:
     """Delete sessions with their segments and undelivered events, a batch at a time; how many."""
     count = 0
     for batch in _batches(chosen):
-        with transaction.atomic():
-            for model in (Segment, Delivery):  # one statement each: the cascade would load them all
-                model._default_manager.filter(session__in=batch).delete()
-            Session.objects.filter(pk__in=batch).delete()
+        delete_some(batch)
         count += len(batch)
+    if count:
+        text_index.forget()
     return count
+
+
+def delete_some(keys: Sequence[int]) -> None:
+    """Delete the sessions with these keys and all that hangs on them; `text_index.forget` is to follow."""
+    with transaction.atomic():
+        for table in (Segment, Tag, BulkPart, Delivery):  # a statement each: the cascade would load them all
+            table.objects.filter(session__in=keys).delete()
+        Session.objects.filter(pk__in=keys).delete()
 
 
 def forget(session: Session) -> None:

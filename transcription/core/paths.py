@@ -19,6 +19,7 @@ OWN = (
     "/health/ready",
     "/health/status",
     "/metrics",
+    "/api/usage",
 )
 TREES = ("/admin/", "/static/", "/v1/calls/")
 """Paths that have more below them."""

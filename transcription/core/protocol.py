@@ -14,6 +14,7 @@ from transcription.core.codes import EndReason as EndReason
 from transcription.core.codes import ErrorCode as ErrorCode
 from transcription.core.encodings import Encoding
 from transcription.core.languages import normalise_language
+from transcription.core.metadata import Metadata
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
 LEAST_SILENCE_MS, MOST_SILENCE_MS = 32, 10_000
@@ -101,6 +102,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Go on with that session if it is still there; and let this one be resumed."""
     last_segment_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     """The last segment whose final or error the client has."""
+    metadata: Metadata | None = None
 
 
 class Configure(TurnOptions, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="configure"):

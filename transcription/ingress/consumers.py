@@ -21,6 +21,7 @@ from channels.layers import get_channel_layer
 
 from transcription import metrics
 from transcription.audit import records
+from transcription.audit.refusals import REFUSALS
 from transcription.cluster.outbox import Outgoing, Sender
 from transcription.cluster.recovery import JobStates
 from transcription.core import protocol
@@ -104,6 +105,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """As Channels does, with two more sources of messages, time and recovery, and without two tasks a message."""
         self.scope, self.base_send = scope, send
         self.principal: Key | None = scope.get("principal")
+        self._dialect: str = scope.get("dialect", records.NATIVE)
         self.runtime = self._find_runtime()
         self.session = Session(uuid.uuid4().hex, self.runtime.defaults, self.runtime.tools, self._clock())
         self.channel_layer = get_channel_layer()
@@ -341,6 +343,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             draining.sessions.add(self.session.uid)
         else:
             metrics.admissions_total.labels(admission.code).inc()
+            key = self.principal.name if self.principal else ""
+            language, submit = self.session.config.language, self.runtime.recorder.submit
+            REFUSALS.count(submit, key, language, self._dialect, admission.code)
         effects = self.session.receive_admission(admission, self._clock())
         self._began_ms = self._metered_ms = self.session.audio_ms
         await self._run(effects)
@@ -350,7 +355,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         uid, submit = self.session.uid, self.runtime.recorder.submit
         match effect:
             case RecordOpened(session_id=session_id):
-                submit(records.opened(uid, self._client(), self.principal, effect))
+                submit(records.opened(uid, self._client(), self.principal, effect, self._dialect))
                 self._traces.admitted(session_id)
                 logger.info("session opened", extra={"action": "session_opened"} | self._traces.log_context())
             case RecordSegment() | RecordFailedSegment():

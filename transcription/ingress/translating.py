@@ -39,7 +39,7 @@ class Translated:
         metrics.dialect_connections_total.labels(self._name).inc()
         conversation = Conversation(dialect, scope, receive, send)
         try:
-            await self._application(scope, conversation.receive, conversation.send)
+            await self._application({**scope, "dialect": self._name}, conversation.receive, conversation.send)
         finally:
             conversation.close()
 

@@ -86,7 +86,7 @@ class Uploads:
             fetches=settings.STT.fetch_urls,
             translates=settings.STT.engine == "whisper" and translates(settings.STT.whisper_model),
         )
-        await Upload(make(asked), scope, receive, send).serve()
+        await Upload(make(asked), {**scope, "dialect": name}, receive, send).serve()
 
 
 class Upload:

@@ -54,6 +54,11 @@ def find(token: str) -> Key | None:
     return next(iter(_holders(Q(digest=digest(token)))), None)
 
 
+def is_operator(token: str) -> bool:
+    """Whether this is a good key, and an operator's."""
+    return bool(_holders(Q(digest=digest(token), operator=True)))
+
+
 def good(key_ids: Collection[str]) -> dict[str, Key]:
     """Those of the keys that are neither revoked nor expired, by id."""
     return {key.key_id: key for key in _holders(Q(pk__in=key_ids))}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from transcription.keys import access
 from transcription.models import ApiKey
 
-EDITABLE: list[Any] = ["name", "expires", "max_sessions", "minutes_a_day"]
+EDITABLE: list[Any] = ["name", "expires", "max_sessions", "minutes_a_day", "operator"]
 
 
 @admin.register(ApiKey)

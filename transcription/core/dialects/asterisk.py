@@ -70,12 +70,12 @@ class AsteriskChannel:
         channel, channel_id = start.get("channel", ""), start.get("channel_id", "")
         about = {"dialect": "asterisk", "channel": channel, "channel_id": channel_id, "format": start.get("format", "")}
         try:
-            config = calls.configured(self._asked, *_format(start))
+            config, metadata = calls.configured(self._asked, *_format(start)), calls.metadata(self._asked)
             name = self._asked.get("call") or channel_id or channel
             self._call = Call(name, self._id, about | {"parameters": self._asked})
         except ValueError as error:
             return self._refuse(str(error))
-        return self._call.start(config)
+        return self._call.start(config, metadata)
 
     def _refuse(self, message: str) -> Sequence[Step]:
         self._over = True

@@ -15,6 +15,7 @@ import msgspec
 from transcription.core import protocol
 from transcription.core.dialects.dialect import ENCODINGS, Hangup, Notice, Refused, Step
 from transcription.core.languages import normalise_language
+from transcription.core.metadata import Metadata
 from transcription.core.protocol import (
     Error,
     ErrorCode,
@@ -71,6 +72,17 @@ def configured(asked: Mapping[str, object], encoding: str, rate: float) -> Start
         raise ValueError(str(error)) from None
 
 
+def metadata(asked: Mapping[str, object]) -> Metadata | None:
+    """What a call's parameters say to find it by: `external_id`, `tags` (a comma between). Raises `ValueError`."""
+    given = {name: asked[name] for name in ("external_id", "tags") if asked.get(name)}
+    if isinstance(tags := given.get("tags"), str):
+        given["tags"] = [tag.strip() for tag in tags.split(",") if tag.strip()]
+    try:
+        return msgspec.convert(given, Metadata) if given else None
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
 class Call:
     """One connection's part of a call."""
 
@@ -88,10 +100,10 @@ class Call:
         self._started = self._over = False
         self._about = about
 
-    def start(self, config: StartConfig) -> Sequence[Step]:
+    def start(self, config: StartConfig, metadata: Metadata | None) -> Sequence[Step]:
         """Ask for a session."""
         begins = self.notice("stream_started", call=self._name, **self._about)
-        return [begins, StartSession(session_id=self.session_id, config=config)]
+        return [begins, StartSession(session_id=self.session_id, config=config, metadata=metadata)]
 
     def tell(self, message: ServerMessage) -> Sequence[Step]:
         """What the session says, for those who listen; and the end of a stream that is not admitted, or is over."""

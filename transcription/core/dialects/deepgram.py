@@ -91,7 +91,7 @@ class DeepgramLive:
         except ValueError as error:
             raise refused(self._id, 400, "Bad Request", str(error)) from None
         self._sample_bytes = ENCODINGS[heard.encoding].sample_bytes
-        return [*heard.unpack, StartSession(config=config)]
+        return [*heard.unpack, StartSession(config=config, metadata=deepgram_text.metadata(query))]
 
     def refuse(self, error: Error) -> Refused:
         """As its REST API tells errors."""

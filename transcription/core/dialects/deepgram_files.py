@@ -108,7 +108,7 @@ class DeepgramRecording:
         if self._names_url and not self._asked.fetches:
             message = "url: this service fetches no recordings (STT_FETCH_URLS); send the recording as the body"
             raise self.refuse(400, message)
-        return [] if self._names_url else [StartSession(config=self._config)]
+        return [] if self._names_url else [self._begins()]
 
     def hear(self, body: bytes) -> Sequence[StartSession | bytes]:
         """The recording's bytes, or those of what names it."""
@@ -131,7 +131,10 @@ class DeepgramRecording:
             raise self.refuse(400, 'Expected JSON with the recording\'s address: {"url": "https://…"}') from None
         if not url.startswith(("http://", "https://")) or len(url) > LONGEST_URL:
             raise self.refuse(400, f"url: expected http:// or https:// and at most {LONGEST_URL} characters")
-        return [StartSession(config=self._config), Fetch(url)]
+        return [self._begins(), Fetch(url)]
+
+    def _begins(self) -> StartSession:
+        return StartSession(config=self._config, metadata=deepgram_text.metadata(self._query))
 
     # The answer
 

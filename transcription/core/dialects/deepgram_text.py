@@ -1,8 +1,9 @@
-"""What Deepgram's parameters for the text of a transcript are here: formatting, redaction; how its words are told."""
+"""What Deepgram's parameters are here that both its APIs have: formatting, redaction, tags; how its words are told."""
 
 from typing import Any
 
 from transcription.core.dialects.dialect import Query, taken
+from transcription.core.metadata import MAX_EXTERNAL_ID, MAX_TAG, MAX_TAGS, Metadata
 from transcription.core.protocol import FinalTranscript, RedactType, Word
 from transcription.core.text.formatting import words_as_written
 
@@ -33,6 +34,18 @@ def keyterms(query: Query) -> list[str] | None:
     keywords = (value.partition(":") for value in query.values("keywords"))
     wanted = [word for word, _, intensifier in keywords if not intensifier.startswith("-")]
     return taken([*query.values("keyterm"), *wanted]) or None
+
+
+def metadata(query: Query) -> Metadata | None:
+    """`tag`s as the session's, `extra=external_id:…` as its id elsewhere; cut where Deepgram takes more."""
+    tags = [tag for given in query.texts("tag") if (tag := _printable(given)[:MAX_TAG])]
+    extra = dict(given.split(":", 1) for given in query.texts("extra") if ":" in given)
+    external_id = _printable(extra.get("external_id", ""))[:MAX_EXTERNAL_ID]
+    return Metadata(external_id=external_id or None, tags=tags[:MAX_TAGS]) if tags or external_id else None
+
+
+def _printable(text: str) -> str:
+    return "".join(filter(str.isprintable, text)).strip()
 
 
 def formats(query: Query) -> bool:

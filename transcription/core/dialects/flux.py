@@ -95,7 +95,7 @@ class DeepgramFlux:
             )
         except ValueError as error:
             raise refused(self._id, 400, "INVALID_QUERY_PARAMETER", str(error)) from None
-        return [*heard.unpack, StartSession(config=config)]
+        return [*heard.unpack, StartSession(config=config, metadata=deepgram_text.metadata(query))]
 
     def refuse(self, error: Error) -> Refused:
         """Before the upgrade."""

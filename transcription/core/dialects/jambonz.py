@@ -78,10 +78,11 @@ class JambonzRecognizer:
         asked = {"language": self._language, **self._asked, **object_of(start.get("options"))}
         try:
             config = calls.configured(asked | {"partial_results": self._interim}, *_format(start))
+            metadata = calls.metadata(asked)
         except ValueError as error:
             return self._refuse(str(error))
         self._asking = True
-        return [StartSession(config=config)]
+        return [StartSession(config=config, metadata=metadata)]
 
     def _refuse(self, message: str, code: int = POLICY_VIOLATION) -> Sequence[Step]:
         self._over = True

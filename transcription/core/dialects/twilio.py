@@ -84,11 +84,12 @@ class TwilioMedia:
         try:
             self._track = _track(start, asked)
             config = calls.configured(asked, _encoding(object_of(start.get("mediaFormat"))), RATE)
+            metadata = calls.metadata(asked)
             about = {"dialect": "twilio", "stream": stream, "track": self._track, "parameters": given}
             self._call = Call(text_of(start.get("callSid")), stream, about)
         except ValueError as error:
             return self._refuse(str(error))
-        return self._call.start(config)
+        return self._call.start(config, metadata)
 
     def _media(self, media: dict[str, Any]) -> Sequence[Step]:
         if self._call is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Job
+from transcription.core.metadata import NOTHING, Metadata
 from transcription.core.protocol import CloseCode, EndReason, FinalTranscript, ServerMessage
 from transcription.core.resuming import Checkpoint
 from transcription.core.session.trace import Event, SegmentTrace
@@ -98,6 +99,7 @@ class RecordOpened:
 
     session_id: str
     config: SessionConfig
+    metadata: Metadata = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

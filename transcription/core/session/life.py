@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from transcription.core.metadata import NOTHING, Metadata
 from transcription.core.protocol import CloseCode, EndReason
 from transcription.core.session.recognition import Recognition
 
@@ -36,6 +37,7 @@ class Starting:
     wants_resumed: bool
     """Whether the client said `resume`."""
     last_segment_id: str | None
+    metadata: Metadata = NOTHING
     state = State.STARTING
 
 

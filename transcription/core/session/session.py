@@ -17,6 +17,7 @@ from transcription.core.audio import ms_from_samples
 from transcription.core.capacity.admission import Admission, Admitted, Refusal
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Result
+from transcription.core.metadata import NOTHING
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
 from transcription.core.session import options
 from transcription.core.session.complaints import Complaints
@@ -274,7 +275,8 @@ class Session:
         self.config = options.merge(self._defaults, message)
         self._misplaced_audio = False
         session_id = message.session_id or self.uid
-        self._become(Starting(session_id, bool(message.resume), message.last_segment_id), "start_session")
+        metadata = message.metadata or NOTHING
+        self._become(Starting(session_id, bool(message.resume), message.last_segment_id, metadata), "start_session")
         return [Admit(session_id, self.config.resume_window_s)]
 
     def _stream(self, starting: Starting, admitted: Admitted, now: float) -> list[Effect]:
@@ -292,7 +294,7 @@ class Session:
             audio_received_ms=ms_from_samples(checkpoint.position) if resumed else UNSET,
         )
         return [
-            RecordOpened(starting.session_id, self.config),
+            RecordOpened(starting.session_id, self.config, starting.metadata),
             *recognition.checkpoint(),
             Send(started),
             *(Send(answer, again=True) for answer in checkpoint.answers),

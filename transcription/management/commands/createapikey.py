@@ -21,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("name", help="whose key it is")
         parser.add_argument("--expires-days", type=float, metavar="N", help="good for so many days (for good)")
         parser.add_argument("--max-sessions", type=int, metavar="N", help="sessions at a time (no limit of its own)")
+        parser.add_argument("--operator", action="store_true", help="it may read the usage of all keys (/api/usage)")
         parser.add_argument("--minutes-a-day", type=int, metavar="N", help="minutes of audio a day, UTC (no limit)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             expires=expires,
             max_sessions=options["max_sessions"],
             minutes_a_day=options["minutes_a_day"],
+            operator=options["operator"],
         )
         try:
             token = access.issue(key)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
-from whisper_stt.session import Config
+from whisper_stt.session import Config, Metadata
 from whisper_stt.session.address import Address
 from whisper_stt.session.messages import TurnMode
 from whisper_stt.session.pace import DEFAULT_SPEED
@@ -29,6 +29,8 @@ def connect(
     min_silence_ms: int | None = None,
     max_hold_ms: int | None = None,
     keyterms: Sequence[str] = (),
+    external_id: str | None = None,
+    tags: Sequence[str] = (),
     api_key: str | None = None,
     speed: float = DEFAULT_SPEED,
     retry_s: float = 30.0,
@@ -53,6 +55,9 @@ def connect(
         min_silence_ms: silence that ends an utterance (ms); the service's own when left out.
         max_hold_ms: silence that ends an utterance of which something is missing (ms); the service's own when left out.
         keyterms: names and products that may be said, as they are written: up to 100, of up to 50 characters each.
+        external_id: what the call is named elsewhere, for the operator to find it by: up to 128 characters. The service
+            keeps it in the session's record.
+        tags: up to 16 words to find it by, of up to 64 characters.
         api_key: sent as a bearer token; that of `STT_API_KEY` when left out.
         speed: how many times faster than real time audio that exists already goes out, at most.
         retry_s: how long a lost connection is tried again (s).
@@ -78,6 +83,7 @@ def connect(
     return Stream(
         address(url, api_key),
         config,
+        metadata=Metadata(external_id=external_id, tags=tuple(tags)) if external_id or tags else None,
         speed=speed,
         retry_s=retry_s,
         timeout_s=timeout_s,

@@ -13,7 +13,7 @@ from typing import Self
 from whisper_stt.connection import Connection, Dialler
 from whisper_stt.errors import ConnectError, RefusedError, WhisperSttError
 from whisper_stt.reading import Pcm, read
-from whisper_stt.session import Answer, Config, Event, Happening, PartialTranscript, Retries, Session, Wait
+from whisper_stt.session import Answer, Config, Event, Happening, Metadata, PartialTranscript, Retries, Session, Wait
 from whisper_stt.session.address import Address
 from whisper_stt.session.limits import CLOSE_S
 from whisper_stt.session.messages import (
@@ -43,6 +43,7 @@ class Stream:
         address: Address,
         config: Config,
         *,
+        metadata: Metadata | None = None,
         speed: float = DEFAULT_SPEED,
         retry_s: float = 30.0,
         timeout_s: float = 10.0,
@@ -52,12 +53,13 @@ class Stream:
         Args:
             address: where the service is, with the key.
             config: options of the session, as in `start_session`.
+            metadata: what people may find it by, as in `start_session`.
             speed: how many times faster than real time audio that exists already goes out, at most.
             retry_s: how long a lost connection is tried again (s).
             timeout_s: how long a handshake may take, and then the session's start (s each).
         """
         self._dialler = Dialler(address, timeout_s)
-        self._session = Session(config, speed=speed)
+        self._session = Session(config, speed=speed, metadata=metadata)
         self._sample_rate = config.sample_rate
         self._spoken = SpokenTimes()
         self._retry_s = retry_s

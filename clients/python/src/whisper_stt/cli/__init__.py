@@ -102,6 +102,9 @@ def parser() -> argparse.ArgumentParser:
         "--keyterm", action="append", default=[], metavar="TERM", help="a name that may be said; give it again for more"
     )
     session.add_argument("--vad-threshold", type=_share, metavar="P", help="0 to 1; lower hears quieter speech")
+    found = Parser(add_help=False)
+    found.add_argument("--external-id", metavar="ID", help="what the call is named elsewhere, kept in its record")
+    found.add_argument("--tag", action="append", default=[], dest="tags", help="to find it by; may be given again")
     reading = Parser(add_help=False)
     reading.add_argument("--channel", type=_natural, metavar="N", help="hear this one: 1 is left (default: all, mixed)")
     output = Parser(add_help=False)
@@ -120,13 +123,13 @@ def parser() -> argparse.ArgumentParser:
         _shape(added, f"{EXAMPLES[name]}\n{EPILOG}")
         return added
 
-    transcribe = command("transcribe", "Transcribe recordings or a pipe.", session, reading, output)
+    transcribe = command("transcribe", "Transcribe recordings or a pipe.", session, found, reading, output)
     transcribe.add_argument("files", nargs="+", metavar="FILE", help="any format FFmpeg reads; - is standard input")
     transcribe.add_argument("--output", "-o", help="a file, or a directory for a file each (default: standard output)")
     transcribe.add_argument("--realtime", action="store_true", help="as it was spoken, with live partials")
     transcribe.add_argument("--local", action="store_true", help="without a service, by its engine (after `make run`)")
     transcribe.add_argument("--model", metavar="NAME", help="with --local (default: $STT_WHISPER_MODEL)")
-    mic = command("mic", "Transcribe what the microphone hears.", session, output)
+    mic = command("mic", "Transcribe what the microphone hears.", session, found, output)
     mic.add_argument("--device", help="a name or number of sounddevice's (default: the system's)")
     status = command("status", "Say how the service is.")
     status.add_argument("--json", action="store_true", help="as the service said it")

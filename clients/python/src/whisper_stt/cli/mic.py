@@ -48,6 +48,7 @@ async def _listen(sounddevice: Any, account: Account, arguments: argparse.Namesp
     device = int(arguments.device) if (arguments.device or "").isdecimal() else arguments.device
     options = {"language": arguments.language, "vad_threshold": arguments.vad_threshold, "redact": arguments.redact}
     options |= {"text_format": "pt-BR" if arguments.formatted else None, "keyterms": arguments.keyterm}
+    options |= {"external_id": arguments.external_id, "tags": arguments.tags}
     async with whisper_stt.connect(arguments.url, **options) as stream:
         with (
             account.interruption.handled(lambda: heard.put_nowait(None), task.cancel),

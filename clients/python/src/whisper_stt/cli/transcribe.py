@@ -67,6 +67,8 @@ def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: a
                 text_format="pt-BR" if arguments.formatted else None,
                 redact=arguments.redact,
                 keyterms=arguments.keyterm,
+                external_id=arguments.external_id,
+                tags=arguments.tags,
                 partials=live and not arguments.quiet,
                 speed=1.0 if arguments.realtime else DEFAULT_SPEED,
             )

@@ -36,6 +36,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return 1 if self.encoding in ("mulaw", "alaw") else 2
 
 
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What people may find a session by; the service keeps it in the session's record."""
+
+    external_id: str | None = None
+    tags: tuple[str, ...] = ()
+
+
 class StartSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="start_session"):
     """Open a session or, with `resume` and a `session_id`, go on with a lost one."""
 
@@ -43,6 +50,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     session_id: str | None = None
     resume: bool = False
     last_segment_id: str | None = None
+    metadata: Metadata | None = None
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="configure"):

@@ -24,6 +24,7 @@ from .messages import (
     Event,
     FinalTranscript,
     Flush,
+    Metadata,
     PartialTranscript,
     ServerError,
     ServerMessage,
@@ -64,8 +65,9 @@ class Phase(Enum):
 class Session:
     """One stream of audio, and what the service says of it."""
 
-    def __init__(self, config: Config, *, speed: float = DEFAULT_SPEED) -> None:
-        """`config` as in `start_session`; audio goes out at up to `speed` times real time."""
+    def __init__(self, config: Config, *, speed: float = DEFAULT_SPEED, metadata: Metadata | None = None) -> None:
+        """`config` and `metadata` as in `start_session`; audio goes out at up to `speed` times real time."""
+        self._metadata = metadata
         self.config = config
         """Of the session that is open, or opened next."""
         self._rate = config.sample_rate
@@ -235,6 +237,7 @@ class Session:
                 session_id=self._session_id,
                 resume=self._resumable,
                 last_segment_id=self._last_segment if self._session_id else None,
+                metadata=self._metadata,
             )
         )
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0004_dropped'),
+        ('transcription', '0007_bulk'),
     ]
 
     operations = [
