@@ -16,6 +16,7 @@ from benchmarks.conditions import CONDITIONS, Condition, Surroundings
 from benchmarks.dictation import HALVES
 from benchmarks.floor import floor
 from benchmarks.hearing import Finals
+from benchmarks.languages import languages, languages_markdown, recorded, synthesised
 from benchmarks.latency import latency, serve
 from benchmarks.model import Model
 from benchmarks.naive import naive, simulate
@@ -162,6 +163,13 @@ class Bench:
         swept = turns(o, self.pool, Finals(self.directory, o.device, o.compute_type, o.threads or 1, known))
         return {"swept": [each.as_json() for each in swept]}, turns_markdown(swept)
 
+    def languages(self) -> Outcome:
+        """How often the language of what is said is found out."""
+        o = self.options
+        said = recorded(o.recordings, o.limit) if o.recordings else synthesised(o.limit)
+        found = languages(said, self.directory, o.device, o.compute_type)
+        return {"languages": [each.as_json() for each in found]}, languages_markdown(found)
+
     def paired(self) -> Outcome:
         """Variants of the service in turn, at each number of talkers."""
         o = self.options
@@ -221,7 +229,7 @@ def _told(what: str, recordings: list[Recording]) -> list[Recording]:
     return recordings
 
 
-SELF_SERVED = ("floor", "naive", "overload", "paired", "turns", "uploads")
+SELF_SERVED = ("floor", "languages", "naive", "overload", "paired", "turns", "uploads")
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
@@ -236,6 +244,7 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
         "noise",
         "short",
         "turns",
+        "languages",
         "paired",
         "uploads",
         "all",
@@ -286,7 +295,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         metavar="NAME:VALUE",
         help="send with handshakes",
     )
-    add("--model", type=Path, metavar="DIR", help="CTranslate2 model, for floor, naive, wer, noise, short and turns")
+    add(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="CTranslate2 model, for floor, naive, wer, noise, short, turns, languages",
+    )
     add("--device", help="cpu, cuda or auto")
     add("--compute-type", help="of the model (float16 on a GPU, int8 on a CPU)")
     add("--threads", type=int, help="CPU threads of the model (CTranslate2's choice)")
@@ -295,6 +309,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--folder", type=lambda name: name or None, help="of the manifest's files (any)")
     add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
+    add("--recordings", type=Path, metavar="DIR", help="a folder a language, for languages (espeak-ng's voices)")
     add("--noise", type=Path, metavar="PATH", help="manifest of clips without speech, for noise and street conditions")
     add(
         "--conditions", type=_conditions, help=f"of wer and short, separated by commas: {', '.join(CONDITIONS)}, or all"

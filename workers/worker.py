@@ -145,6 +145,8 @@ class Worker:
             batch_size=decoded.batch_size,
             dropped=hypothesis.dropped,
             dropped_text=hypothesis.dropped_text,
+            language=hypothesis.language or job.language,
+            evidence=dict(hypothesis.evidence),
         )
 
     def learn(self, job: Job, decoded: Decoded, audio_s: float) -> None:

@@ -49,6 +49,14 @@ class SessionConfig:
     """One session's options: the server's defaults with the client's `start_session.config` laid over them."""
 
     language: str = "pt"
+    """What is spoken; if that is to be found out, what is expected."""
+    detect: bool = False
+    """Whether it is to be found out."""
+    languages: tuple[str, ...] = ("pt", "es", "en")
+    """Those that it may be, if it is."""
+    channels: int = 1
+    channel_names: tuple[str, ...] = ()
+    """Who they are, for the records; empty: nobody said."""
     sample_rate: int = SAMPLE_RATE
     encoding: Encoding = Encoding.PCM_S16LE
     partial_results: bool = True

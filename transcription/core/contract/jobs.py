@@ -57,6 +57,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an endpointer has found speech in the segment; where none has looked, the worker does."""
     recorded: bool = False
     """Whether its audio was all there before: nobody is waiting while they speak, so it yields to those who are."""
+    languages: dict[str, float] = {}
+    """Those that it may be in, with what speaks for each (`core/languages.py`); empty: it is in `language`."""
 
     @property
     def priority(self) -> int:
@@ -114,6 +116,10 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript"):
     """Why the text is empty although the model wrote one."""
     dropped_text: str = ""
     """What it wrote; for the audit alone."""
+    language: str = ""
+    """What the text is in, if that was to be found out."""
+    evidence: dict[str, float] = {}
+    """What the audio says for each of the job's `languages`; empty where none was found out."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

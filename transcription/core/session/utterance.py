@@ -12,6 +12,7 @@ from transcription.core.contract.keyspace import audio_key, group_name, overtake
 from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
 from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
+from transcription.core.session.language import SpokenLanguage
 from transcription.core.session.pending_finals import PartialShown, PendingFinal
 from transcription.core.session.stabiliser import Stabiliser
 
@@ -41,7 +42,14 @@ class Utterance:
     """A segment between its first sample and its endpoint."""
 
     def __init__(
-        self, config: SessionConfig, effort: Effort, session_uid: str, segment_id: str, opened: Opened, now: float
+        self,
+        config: SessionConfig,
+        language: SpokenLanguage,
+        effort: Effort,
+        session_uid: str,
+        segment_id: str,
+        opened: Opened,
+        now: float,
     ) -> None:
         self.effort = effort
         """May change while the segment is open."""
@@ -54,6 +62,10 @@ class Utterance:
         """Those shown so far, the first `MAX_PARTIALS`."""
         self._speech_at = opened.speech_at
         self._config = config
+        self.language = language
+        """As far as the session knows it."""
+        self._partials_in = ""
+        """The language of partials, once one of them was long enough to tell."""
         self._uid = session_uid
         self.pcm = bytearray()
         """Its audio, kept until its final is in: Redis may lose it."""
@@ -125,6 +137,7 @@ class Utterance:
             return None
         if result.audio_end - job.start >= EVIDENCE * self._window:
             self._stabiliser.feed(result.text)
+            self._partials_in = self._partials_in or result.language
         text = " ".join([*self._committed, result.text])
         stable = len(self._stabiliser.stable)
         if stable and len(result.words) > stable:
@@ -263,7 +276,8 @@ class Utterance:
             number=self._partials,
             start=start,
             end=end,
-            language=self._config.language,
+            language=(kind is Kind.PARTIAL and self._partials_in) or self.language.code,
+            languages={} if kind is Kind.PARTIAL and self._partials_in else self.language.known,
             task=self._config.task,
             endpointed=self._config.vad.enabled,
             recorded=self._config.recorded,

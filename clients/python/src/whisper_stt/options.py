@@ -28,6 +28,9 @@ def connect(
     turn_mode: TurnMode | None = None,
     min_silence_ms: int | None = None,
     max_hold_ms: int | None = None,
+    languages: Sequence[str] = (),
+    channels: int = 1,
+    channel_names: Sequence[str] = (),
     api_key: str | None = None,
     speed: float = DEFAULT_SPEED,
     retry_s: float = 30.0,
@@ -37,7 +40,8 @@ def connect(
 
     Args:
         url: the service's WebSocket; that of `STT_URL`, or this machine's, when left out.
-        language: what is spoken, such as `pt` or `pt-BR`; the service's own when left out.
+        language: what is spoken, such as `pt` or `pt-BR`, or `auto` for the service to find out; the service's own when
+            left out.
         sample_rate: samples a second of the audio that is sent, 8000 to 48000.
         encoding: of that audio: `pcm_s16le`, 16-bit little-endian, when left out; `mulaw` or `alaw` for G.711.
         vad: whether the service finds utterances by itself; without, one ends with `flush` or after its maximum.
@@ -51,6 +55,9 @@ def connect(
             alone; the service's own when left out.
         min_silence_ms: silence that ends an utterance (ms); the service's own when left out.
         max_hold_ms: silence that ends an utterance of which something is missing (ms); the service's own when left out.
+        languages: those that the language may be, with `auto`; the service's own when left out.
+        channels: 2 for a sample of each of two talkers in turn, each heard by itself.
+        channel_names: who they are, for the service's records.
         api_key: sent as a bearer token; that of `STT_API_KEY` when left out.
         speed: how many times faster than real time audio that exists already goes out, at most.
         retry_s: how long a lost connection is tried again (s).
@@ -71,6 +78,9 @@ def connect(
         turn_mode=turn_mode,
         min_silence_ms=min_silence_ms,
         max_hold_ms=max_hold_ms,
+        languages=tuple(languages) or None,
+        channels=channels,
+        channel_names=tuple(channel_names) or None,
     )
     return Stream(
         address(url, api_key),

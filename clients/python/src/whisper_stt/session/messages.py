@@ -27,11 +27,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     turn_mode: TurnMode | None = None
     min_silence_ms: float | None = None
     max_hold_ms: float | None = None
+    languages: tuple[str, ...] | None = None
+    """Those that the language may be, with `lang_code` `auto`."""
+    channels: int = 1
+    """Samples of each in turn."""
+    channel_names: tuple[str, ...] | None = None
 
     @property
-    def sample_bytes(self) -> int:
-        """Bytes of one sample."""
-        return 1 if self.encoding in ("mulaw", "alaw") else 2
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of each channel."""
+        return self.channels * (1 if self.encoding in ("mulaw", "alaw") else 2)
 
 
 class StartSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="start_session"):
@@ -47,6 +52,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     """Go on with other options; those that are `None` stay as they are."""
 
     lang_code: str | None = None
+    languages: tuple[str, ...] | None = None
     turn_mode: TurnMode | None = None
     min_silence_ms: float | None = None
     max_hold_ms: float | None = None
@@ -113,6 +119,9 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session_sta
     """Whether it is the session that the lost connection had."""
     audio_received_ms: float = 0.0
     """Up to where a resumed session has the audio."""
+    language: str | None = None
+    """What is taken for spoken until more is known, where that is to be found out."""
+    languages: list[str] | None = None
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
@@ -132,6 +141,8 @@ class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
     state: Literal["speech_start", "speech_end"]
     t_ms: float
     segment_id: str | None = None
+    channel: int | None = None
+    """Counted from 0, of several."""
 
 
 class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_transcript"):
@@ -146,6 +157,8 @@ class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_
     speculative: bool = False
     """Whether this is the final's text already, unless speech resumes first."""
     audio_end_ms: float = 0.0
+    channel: int | None = None
+    language: str | None = None
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +185,10 @@ class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_tran
     dropped: Dropped | None = None
     """Why `text` is empty although the model wrote something."""
     flush_id: str | None = None
+    channel: int | None = None
+    """Counted from 0, of several."""
+    language: str | None = None
+    """What the text is in, where that was to be found out."""
 
     @property
     def start(self) -> float:
@@ -200,6 +217,7 @@ class ServerError(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
     session_id: str | None = None
     segment_id: str | None = None
     flush_id: str | None = None
+    channel: int | None = None
     retry_after_ms: int | None = None
 
 
