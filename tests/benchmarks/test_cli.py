@@ -59,15 +59,16 @@ def test_reports_tell_neither_keys_nor_paths() -> None:
 
 
 def test_every_command_is_a_method() -> None:
-    """`all` runs the others, but for `overload`, `noise`, `short`, `turns`, `paired` and `uploads`."""
+    """`all` runs the others, but for `overload`, `noise`, `short`, `turns`, `languages`, `paired` and `uploads`."""
     assert set(COMMANDS) == {
-        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "paired", "uploads",
-        "all",
+        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "languages", "paired",
+        "uploads", "all",
     }  # fmt: skip
 
 
-INSIDE = {"fill.py", "pages.py", "text.py", "hearing.py", "turns.py"}
-"""They measure the admin's pages, by Django's test client, what formats finals, and rules over what was heard once."""
+INSIDE = {"fill.py", "pages.py", "text.py", "hearing.py", "turns.py", "languages.py"}
+"""They measure the admin's pages, by Django's test client, what formats finals, rules over what was heard once, how a
+language is found out."""
 
 
 @pytest.mark.parametrize(
