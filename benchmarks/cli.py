@@ -17,6 +17,7 @@ from benchmarks.dictation import HALVES
 from benchmarks.floor import floor
 from benchmarks.hearing import Finals
 from benchmarks.keyterms import keyterms, keyterms_markdown
+from benchmarks.languages import languages, languages_markdown, recorded, synthesised
 from benchmarks.latency import latency, serve
 from benchmarks.model import Model
 from benchmarks.naive import naive, simulate
@@ -175,6 +176,13 @@ class Bench:
         found = keyterms(self.options, self.pool, self.directory)
         return {"keyterms": [one.as_json() for one in found]}, keyterms_markdown(found)
 
+    def languages(self) -> Outcome:
+        """How often the language of what is said is found out."""
+        o = self.options
+        said = recorded(o.recordings, o.limit) if o.recordings else synthesised(o.limit)
+        found = languages(said, self.directory, o.device, o.compute_type)
+        return {"languages": [each.as_json() for each in found]}, languages_markdown(found)
+
     def paired(self) -> Outcome:
         """Variants of the service in turn, at each number of talkers."""
         o = self.options
@@ -234,7 +242,7 @@ def _told(what: str, recordings: list[Recording]) -> list[Recording]:
     return recordings
 
 
-SELF_SERVED = ("floor", "keyterms", "naive", "overload", "paired", "replay", "turns", "uploads")
+SELF_SERVED = ("floor", "keyterms", "languages", "naive", "overload", "paired", "replay", "turns", "uploads")
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
@@ -251,6 +259,7 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
         "turns",
         "replay",
         "keyterms",
+        "languages",
         "paired",
         "uploads",
         "all",
@@ -310,6 +319,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--folder", type=lambda name: name or None, help="of the manifest's files (any)")
     add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
+    add("--recordings", type=Path, metavar="DIR", help="a folder a language, for languages (espeak-ng's voices)")
     add("--noise", type=Path, metavar="PATH", help="manifest of clips without speech, for noise and street conditions")
     add(
         "--conditions", type=_conditions, help=f"of wer and short, separated by commas: {', '.join(CONDITIONS)}, or all"

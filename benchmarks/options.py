@@ -32,6 +32,8 @@ class Options:
     refs: frozenset[str] = frozenset({"published", "book", "prompt"})
     limit: int | None = None
 
+    recordings: Path | None = None
+    """Of `languages`: a folder a language."""
     noise: Path | None = None
     """Manifest of clips in which nobody speaks, beside those that are made."""
     conditions: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ class Options:
         return kept | {
             "manifest": self.manifest.name,
             "noise": self.noise.name if self.noise else None,
+            "recordings": self.recordings.name if self.recordings else None,
             "model": self.model.name if self.model else None,
             "refs": sorted(self.refs),
         }

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from transcription.core import webhooks
 from transcription.core.config import Limits, SessionConfig, VadConfig
 from transcription.core.contract.keyspace import MAX_RESUME_WINDOW_S
+from transcription.core.hearing import MOST_LANGUAGES
 from transcription.core.languages import normalise_language
 from transcription.core.paths import is_own, is_prefix
 from transcription.core.protocol import (
@@ -43,7 +44,15 @@ ComputeType = Literal[
     "float32",
 ]
 
-LISTS = ("allowed_hosts", "allowed_origins", "fetch_networks", "redact", "webhook_hosts", "webhook_networks")
+LISTS = (
+    "allowed_hosts",
+    "allowed_origins",
+    "fetch_networks",
+    "languages",
+    "redact",
+    "webhook_hosts",
+    "webhook_networks",
+)
 """Fields that are comma-separated in the environment."""
 
 INSECURE_SECRET_KEY = "insecure-development-key"  # noqa: S105 - named for what it is, refused by `check --deploy`
@@ -73,6 +82,11 @@ class Env(BaseSettings):
     compute_type: ComputeType = Field("float16", description="Compute type (`float16`, `int8_float16`, `int8`, …)")
     device: Literal["cuda", "cpu"] = Field("cuda", description="Device (`cuda`, `cpu`)")
     language: str = Field("pt", description="Default language code")
+    languages: Annotated[list[str], NoDecode] = Field(
+        ["pt", "es", "en"],
+        description="Languages that one which is to be found out (`auto`) may be, comma-separated, unless the client "
+        "names others",
+    )
     vad_enabled: bool = Field(True, description="Enable VAD")
     vad_threshold: float = Field(0.5, ge=0.0, le=1.0, description="VAD threshold (0.0-1.0)")
     vad_min_speech_ms: int = Field(250, ge=0, le=10_000, description="Min speech duration (ms)")
@@ -286,6 +300,13 @@ class Env(BaseSettings):
             raise ValueError("expected a Whisper language code such as pt")
         return language
 
+    @field_validator("languages")
+    @classmethod
+    def _known_languages(cls, value: list[str]) -> list[str]:
+        if not 2 <= len(value) <= MOST_LANGUAGES:
+            raise ValueError(f"expected 2 to {MOST_LANGUAGES} Whisper language codes such as pt,es,en")
+        return [cls._known_language(code) for code in value]
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -296,6 +317,7 @@ class Env(BaseSettings):
         """A session's options where its client asks for nothing else."""
         return SessionConfig(
             language=self.language,
+            languages=tuple(self.languages),
             partial_results=self.partial_results,
             word_timestamps=self.word_timestamps,
             format=self.format,

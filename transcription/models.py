@@ -134,6 +134,11 @@ class Segment(models.Model):
     failure = models.TextField(blank=True, help_text="Why there is no transcript")
     # null, as what runs while a deployment rolls knows no such column
     dropped = models.JSONField(null=True, help_text="What the model wrote and nobody said: text, reason, score")
+    # likewise
+    channel = models.PositiveSmallIntegerField(null=True, help_text="Of several, counted from 0")
+    language = models.CharField(  # noqa: DJ001
+        max_length=8, null=True, help_text="What the text is in, where it was found out"
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -149,6 +149,8 @@ class Worker:
             dropped=hypothesis.dropped,
             dropped_text=hypothesis.dropped_text,
             sure_words=hypothesis.sure_words,
+            language=hypothesis.language or job.language,
+            evidence=dict(hypothesis.evidence),
         )
 
     def learn(self, job: Job, decoded: Decoded, audio_s: float) -> None:

@@ -62,13 +62,24 @@ def test_every_command_is_a_method() -> None:
     """`all` runs those that need nothing but speech and a service."""
     assert set(COMMANDS) == {
         "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "replay", "keyterms",
-        "paired", "uploads", "all",
+        "languages", "paired", "uploads", "all",
     }  # fmt: skip
 
 
-INSIDE = {"fill.py", "pages.py", "text.py", "hearing.py", "turns.py", "replay.py", "stability.py", "keyterms.py"}
+INSIDE = {
+    "fill.py",
+    "pages.py",
+    "text.py",
+    "hearing.py",
+    "turns.py",
+    "replay.py",
+    "stability.py",
+    "keyterms.py",
+    "languages.py",
+}
 """They measure the admin's pages, by Django's test client, what formats finals, rules over what was heard once, the
-session by itself, and decodes of one engine with and without terms."""
+session by itself, decodes of one engine with and without terms, how a language is found
+out."""
 
 
 @pytest.mark.parametrize(

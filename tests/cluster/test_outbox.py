@@ -58,7 +58,7 @@ def job(name: str, kind: Kind) -> Job:
 
 
 def sender(stored: list[int], whole: bytes = b"", uid: str = "test", key_id: str = "") -> Sender:
-    return Sender(uid, key_id, lambda segment_id: whole, stored.append)
+    return Sender(uid, key_id, lambda segment_id: whole, lambda segment_id, samples: stored.append(samples))
 
 
 async def eventually(holds: Callable[[], object]) -> None:
@@ -234,7 +234,9 @@ async def test_storing_it_whole_may_fail_too(async_valkey: redis.asyncio.Redis, 
         return b"aaaabbbbcccc"
 
     outbox = Outbox(async_valkey, Broker())
-    outbox.put(StoreAudio("held", 4, b"cccc"), Sender("test", "", whole, stored.append))
+    outbox.put(
+        StoreAudio("held", 4, b"cccc"), Sender("test", "", whole, lambda segment_id, samples: stored.append(samples))
+    )
     await eventually(lambda: outbox.stuck)
     valkey.config_set("maxmemory", 0)
     await eventually(lambda: stored)

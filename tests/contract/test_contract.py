@@ -56,7 +56,7 @@ def test_service_reads_an_encoding_as_the_client_writes_it(encoding: Encoding) -
 
     assert isinstance(read, protocol.StartSession)
     assert read.config.encoding == encoding
-    assert asked.sample_bytes == encoding.sample_bytes
+    assert asked.frame_bytes == encoding.sample_bytes
 
 
 @pytest.mark.parametrize("text", golden("server"))

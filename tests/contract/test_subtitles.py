@@ -15,7 +15,7 @@ from whisper_stt.session.messages import FinalTranscript
 
 from transcription.audit import actions
 from transcription.core import subtitles as service_subtitles
-from transcription.models import Segment
+from transcription.models import Segment, Session
 
 GOLDEN = Path(__file__).parent / "subtitles"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.jsonl"))
@@ -52,7 +52,7 @@ def test_admin_exports(name: str, kind: str) -> None:
     ]
     _, write = actions.TEXT_FORMATS[kind]
 
-    assert write(actions.said(records)) == subtitles(name, kind)
+    assert write(actions.said(Session(), records)) == subtitles(name, kind)
 
 
 @pytest.mark.parametrize("kind", ["srt", "vtt"])

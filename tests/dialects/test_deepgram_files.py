@@ -84,7 +84,7 @@ def test_silence_has_no_words(echo_stack: Stack) -> None:
         ({"encoding": "speex"}, "encoding: expected one of linear16"),
         ({"sample_rate": "fast"}, "sample_rate: expected a number"),
         ({"callback": "http://x.example"}, "callback: not supported"),
-        ({"multichannel": "true"}, "multichannel: not supported"),
+        ({"multichannel": "true"}, "multichannel: expected a recording of 2 channels, got 1"),
     ],
 )
 def test_a_parameter_that_cannot_be_served_is_named(echo_stack: Stack, query: dict[str, str], message: str) -> None:

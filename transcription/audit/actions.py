@@ -69,25 +69,43 @@ def as_json(session: Session, segments: Sequence[Segment], *, transcripts: bool)
         }
         for segment in segments
     ]
-    if transcripts and session.language == PORTUGUESE:
-        for row in rows:
+    for row, segment in zip(rows, segments, strict=True):
+        if segment.channel is not None:
+            row["speaker"] = speaker(session, segment)
+        if transcripts and is_portuguese(session, segment):
             formatted = format_text(row["text"], msgspec.convert(row["words"], list[Word]))
             row |= {"text_formatted": formatted.text, "entities": formatted.entities}
     whole = {"session": about, "transcripts": transcripts, "segments": rows}
     return msgspec.json.format(msgspec.json.encode(whole)).decode()
 
 
-def said(segments: Iterable[Segment]) -> list[Said]:
-    """Segments as the text formats take them."""
-    return [
-        Said(
-            start=segment.start_ms / 1000,
-            duration=segment.duration_ms / 1000,
-            text=segment.text,
-            words=[(word["word"], word["start"], word["end"]) for word in segment.words],
-        )
-        for segment in segments
-    ]
+def speaker(session: Session, segment: Segment) -> str:
+    """Who says a segment: the name that the client gave to its channel, or its number; nothing where there is one."""
+    if segment.channel is None:
+        return ""
+    names = session.config.get("channel_names") or ()
+    return names[segment.channel] if segment.channel < len(names) else f"channel {segment.channel}"
+
+
+def is_portuguese(session: Session, segment: Segment) -> bool:
+    """Whether a segment's text has rules for how it is written."""
+    return (segment.language or session.language) == PORTUGUESE
+
+
+def said(session: Session, segments: Iterable[Segment], *, formatted: bool = False) -> list[Said]:
+    """Segments as the text formats take them; `formatted`: those in Portuguese as Brazilians write it."""
+    told = [(segment, _said(session, segment)) for segment in segments]
+    return [as_written(each) if formatted and is_portuguese(session, segment) else each for segment, each in told]
+
+
+def _said(session: Session, segment: Segment) -> Said:
+    return Said(
+        start=segment.start_ms / 1000,
+        duration=segment.duration_ms / 1000,
+        text=segment.text,
+        words=[(word["word"], word["start"], word["end"]) for word in segment.words],
+        speaker=speaker(session, segment),
+    )
 
 
 def as_written(segment: Said) -> Said:
@@ -100,7 +118,11 @@ def as_written(segment: Said) -> Said:
 
 def txt(segments: Sequence[Said]) -> str:
     """One line a segment; none for those without text."""
-    return "".join(f"{segment.text}\n" for segment in segments if segment.text)
+    return "".join(
+        f"{segment.speaker}: {segment.text}\n" if segment.speaker else f"{segment.text}\n"
+        for segment in segments
+        if segment.text
+    )
 
 
 TEXT_FORMATS: dict[str, tuple[str, Callable[[Sequence[Said]], str]]] = {

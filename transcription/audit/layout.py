@@ -26,6 +26,8 @@ class TimelineSegment:
     latency: Mapping[str, float] = field(default_factory=dict)
     partials: Sequence[Sequence[float]] = ()
     failure: str = ""
+    lane: str = ""
+    """Who speaks, where several do: each has rows of their own."""
 
     @property
     def end_ms(self) -> float:
@@ -86,10 +88,12 @@ class Row:
     """Silence left out before it."""
     bars: tuple[Bar, ...]
     marks: tuple[Mark, ...]
+    lane: str = ""
 
 
 def layout(segments: Sequence[TimelineSegment], events: Sequence[TimelineEvent]) -> list[Row]:
-    """Rows of one length, as short as gives no more than `MAX_ROWS`; those with nothing on them are left out."""
+    """Rows of one length, as short as gives no more than `MAX_ROWS` stretches of time; those with nothing on them are
+    left out. A stretch has a row a lane, the events on the first."""
     busy = [(segment.start_ms, segment.answered_at_ms) for segment in segments]
     busy += [(event.t_ms, event.t_ms) for event in events]
     numbers: list[int] = []
@@ -99,18 +103,18 @@ def layout(segments: Sequence[TimelineSegment], events: Sequence[TimelineEvent])
         if len(numbers) <= MAX_ROWS:
             break
     skipped = [(then - now - 1) * row_s for now, then in pairwise(numbers)]
-    bars = [bar for segment in segments for bar in _bars(segment)]
-    marks = [*(mark for segment in segments for mark in _marks(segment)), *map(_event, events)]
-    return [
-        Row(
-            number * row_s,
-            row_s,
-            gap,
-            tuple(part for bar in bars if (part := _part(bar, number * length_ms, length_ms))),
-            tuple(replace(mark, x=mark.x / length_ms - number) for mark in marks if int(mark.x // length_ms) == number),
-        )
-        for number, gap in zip(numbers, [0.0, *skipped], strict=False)
-    ]
+    lanes = sorted({segment.lane for segment in segments}) or [""]
+    rows = []
+    for number, gap in zip(numbers, [0.0, *skipped], strict=False):
+        for lane in lanes:
+            mine, first = [segment for segment in segments if segment.lane == lane], lane == lanes[0]
+            bars = [bar for segment in mine for bar in _bars(segment)]
+            marks = [mark for segment in mine for mark in _marks(segment)] + [_event(each) for each in events if first]
+            parts = tuple(part for bar in bars if (part := _part(bar, number * length_ms, length_ms)))
+            here = [mark for mark in marks if int(mark.x // length_ms) == number]
+            placed = tuple(replace(mark, x=mark.x / length_ms - number) for mark in here)
+            rows.append(Row(number * row_s, row_s, gap if first else 0.0, parts, placed, lane))
+    return rows
 
 
 # Until they are put on a row, bars and marks lie at ms of the session.

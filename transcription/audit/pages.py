@@ -57,6 +57,7 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
     for segment in segments:
         segment.at = svg.clock(segment.start_ms / 1000)
         segment.seconds = round(segment.duration_ms / 1000, 1)
+        segment.speaker = actions.speaker(session, segment)
         segment.split = [segment.latency.get(stage) for stage in LATENCY_STAGES]
         if transcripts:
             segment.shaded = [(_shade(word["probability"]), _about(word), word["word"]) for word in segment.words]
@@ -102,10 +103,8 @@ def export(request: HttpRequest, model_admin: ModelAdmin, pk: int, extension: st
     elif extension in actions.TEXT_FORMATS:
         require(request, "view_transcript")
         media_type, write = actions.TEXT_FORMATS[extension]
-        said = actions.said(rows.only("start_ms", "duration_ms", "text", "words"))
-        if formatted:
-            said = [actions.as_written(segment) for segment in said]
-        content = write(said)
+        wanted = rows.only("start_ms", "duration_ms", "text", "words", "channel", "language")
+        content = write(actions.said(session, wanted, formatted=formatted))
     else:
         raise Http404(f"No format {extension}: expected json, {', '.join(actions.TEXT_FORMATS)}")
     model_admin.log_change(
@@ -235,7 +234,9 @@ def _picture(
 ) -> tuple[list[TimelineSegment], list[TimelineEvent]]:
     """What the timeline of a page shows: its segments, and the events up to the next page's first."""
     spoken = [
-        TimelineSegment(s.segment_id, s.start_ms, s.duration_ms, s.speech_end_ms, s.latency, s.partials, s.failure)
+        TimelineSegment(
+            s.segment_id, s.start_ms, s.duration_ms, s.speech_end_ms, s.latency, s.partials, s.failure, s.speaker
+        )
         for s in segments
     ]
     first = segments[0].start_ms if segments and number > 1 else 0.0

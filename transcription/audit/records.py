@@ -188,6 +188,8 @@ def _add_segment(
                 "duration_ms": final.audio_duration_ms,
                 "confidence": final.confidence,
                 "timing": msgspec.to_builtins(final.timing),
+                "channel": final.channel if isinstance(final.channel, int) else None,
+                "language": final.language or None,
             }
             if texts_kept:
                 fields |= {"text": final.text, "words": msgspec.to_builtins(final.words)}
@@ -199,6 +201,7 @@ def _add_segment(
                 "start_ms": record.start_ms,
                 "duration_ms": record.duration_ms,
                 "failure": record.reason if texts else "unknown",
+                "channel": record.channel,
             }
     trace = record.trace
     fields |= msgspec.to_builtins(trace) | {"latency_ms": trace.latency_ms}
@@ -218,8 +221,10 @@ def _add_segment(
 
 
 def _close(uid: str, record: RecordClosed, ended_at: datetime) -> None:
+    spoken = {"language": record.language} if record.language else {}
     with transaction.atomic():
         Session.objects.filter(uid=uid).update(
+            **spoken,
             ended_at=ended_at,
             reason=record.reason,
             total_audio_ms=record.total_audio_ms,

@@ -13,6 +13,8 @@ LANES = {"speech": 22, "silence": 22, "failed": 22, **dict.fromkeys(LATENCY_STAG
 """Where a bar's top is in its row."""
 BAR_HEIGHT = 16
 PARTIAL_HEIGHT = 16
+LANE_CHARS = 9
+"""Of the name of who speaks there is room for."""
 TICKS = 10
 """Parts of a row that the axis marks."""
 LEGEND = (
@@ -55,6 +57,9 @@ def _row(row: Row, y: int) -> Iterator[str]:
             at = clock(row.start_s + row.length_s * part / TICKS)
             yield f'<text x="{x}" y="{y + AXIS_Y + 16}" text-anchor="middle">{at}</text>'
     yield f'<text class="row" x="4" y="{y + LANES["speech"] + 12}">{clock(row.start_s)}</text>'
+    if row.lane:
+        name = f"{escape(row.lane[:LANE_CHARS])}<title>{escape(row.lane)}</title>"
+        yield f'<text class="lane" x="4" y="{y + LANES["speech"] - 10}">{name}</text>'
     if row.skipped_s:
         yield f'<text class="skipped" x="{LEFT}" y="{y + 8}">{clock(row.skipped_s)} of silence left out</text>'
     yield from (_bar(bar, y) for bar in row.bars)

@@ -112,6 +112,8 @@ class Lease:
     key_id: str
     """Of its API key; empty: it has none."""
     resume_window_s: float
+    places: int = 1
+    """How many it takes: one a channel."""
 
     @property
     def keys(self) -> list[str]:
@@ -149,15 +151,17 @@ class Capacity:
         resume_window_s: float = 0,
         *,
         recorded: bool = False,
+        places: int = 1,
     ) -> Admission:
-        """Decide on a new session and, if it is admitted, take its place.
+        """Decide on a new session and, if it is admitted, take its place, or its `places`: one a channel.
 
         With a window it may be resumed for so long, and goes on with the session of that name if there is one. A
         recording counts as a session, but not as one that has just started: no final of it comes before others'.
         """
         key_id = principal.key_id if principal else ""
         try:
-            return await self._admit(owner, Lease(session_id, key_id, resume_window_s), principal, recorded=recorded)
+            lease = Lease(session_id, key_id, resume_window_s, places)
+            return await self._admit(owner, lease, principal, recorded=recorded)
         except redis.exceptions.OutOfMemoryError:
             return memory_full(max(self.load.memory, MEMORY_FULL))
         except redis.RedisError as error:
@@ -168,7 +172,7 @@ class Capacity:
         if barred := await bars.refusal(self._redis, lease.session_id, principal):
             return barred
         load = await self.read()
-        if decide(load, self._limits):
+        if decide(load, self._limits, lease.places):
             load = await self.read(FRESH_S)  # the caller may be the one who has just gone
         # what counts sessions is left to the script, which sees them as they are
         refusal = decide_on_jobs(load, self._limits)
@@ -189,6 +193,7 @@ class Capacity:
             STARTING_MS,
             SETTLED_MS,
             int(recorded),
+            lease.places,
         ]
         admitted = Admitted()
         keys = [keyspace.SESSIONS_KEY, keyspace.STARTING_KEY, keyspace.COUNTERS_KEY, *lease.keys]
@@ -218,7 +223,7 @@ class Capacity:
         try:
             async with self._leases:
                 keys = [keyspace.SESSIONS_KEY, keyspace.STARTING_KEY, *lease.keys]
-                await self._release(keys, [lease.session_id, owner, int(resumable)])
+                await self._release(keys, [lease.session_id, owner, int(resumable), lease.places])
         except redis.RedisError as error:
             logger.warning("A place lapses by itself, Redis cannot be reached: %s", error)
 
@@ -262,7 +267,7 @@ class Capacity:
         async with self._leases, self._redis.pipeline(transaction=False) as pipe:
             for owner, lease in self._owned.items():
                 kept_s = keyspace.resume_ttl_s(lease.resume_window_s)
-                args: list[str | int] = [lease.session_id, owner, keyspace.LEASE_TTL_S, kept_s]
+                args: list[str | int] = [lease.session_id, owner, keyspace.LEASE_TTL_S, kept_s, lease.places]
                 await self._renew([keyspace.SESSIONS_KEY, *lease.keys], args, client=pipe)
             await pipe.execute()
 

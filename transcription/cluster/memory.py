@@ -40,6 +40,7 @@ class Lease:
 
     owner: str
     key_id: str
+    places: int = 1
 
 
 class MemoryCluster:
@@ -72,6 +73,7 @@ class MemoryCluster:
         resume_window_s: float = 0,
         *,
         recorded: bool = False,
+        places: int = 1,
     ) -> Admission:
         """Decide by the rules of the cluster (`core/capacity/admission.py`), with the leases and checkpoints here."""
         key_id = principal.key_id if principal else ""
@@ -81,11 +83,13 @@ class MemoryCluster:
         if lease and not resumes:
             return session_exists(session_id)
         if not lease:
-            load = replace(self.load, sessions=len(self.leases))
-            refusal = decide(load, self.limits) or (decide_on_recording(load, self.limits) if recorded else None)
+            load = replace(self.load, sessions=sum(lease.places for lease in self.leases.values()))
+            refusal = decide(load, self.limits, places) or (
+                decide_on_recording(load, self.limits) if recorded else None
+            )
             if refusal:
                 return refusal
-        self.leases[session_id] = Lease(owner, key_id)
+        self.leases[session_id] = Lease(owner, key_id, places)
         return Admitted(checkpoint, before) if resumes else Admitted()
 
     async def release(self, owner: str, *, resumable: bool = False) -> None:
@@ -104,7 +108,7 @@ class MemoryCluster:
             case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
                 buffer = self.audio[audio_key(sender.uid, segment_id)]
                 buffer[offset * BYTES_PER_SAMPLE :] = pcm
-                sender.audio_stored(pcm_samples(pcm))
+                sender.audio_stored(segment_id, pcm_samples(pcm))
             case Submit(job=job):
                 self.jobs.append(job)
             case Resend(job=job, pcm=pcm):

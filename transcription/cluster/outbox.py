@@ -58,8 +58,8 @@ class Sender:
     """Of its API key; empty where there is none."""
     audio_of: Callable[[str], bytes]
     """All audio of a segment, should Redis have lost what it had of it."""
-    audio_stored: Callable[[int], None]
-    """Called with the number of samples once they are in Redis."""
+    audio_stored: Callable[[str, int], None]
+    """Called with a segment and the number of its samples once they are in Redis."""
 
 
 Outgoing = StoreAudio | Submit | Resend | CancelPartials | DiscardAudio | SaveCheckpoint
@@ -127,7 +127,7 @@ class Outbox:
         for effect, sender in writes:
             if isinstance(effect, StoreAudio):
                 metrics.unstored_bytes.dec(len(effect.pcm))
-                sender.audio_stored(pcm_samples(effect.pcm))
+                sender.audio_stored(effect.segment_id, pcm_samples(effect.pcm))
 
     async def _write(self, items: Sequence[Item]) -> list[tuple[StoreAudio, Sender]]:
         """Write in one round trip; returns the audio not taken, as Redis has lost its segment's beginning."""

@@ -49,6 +49,14 @@ class SessionConfig:
     """One session's options: the server's defaults with the client's `start_session.config` laid over them."""
 
     language: str = "pt"
+    """What is spoken; if that is to be found out, what is expected."""
+    detect: bool = False
+    """Whether it is to be found out."""
+    languages: tuple[str, ...] = ("pt", "es", "en")
+    """Those that it may be, if it is."""
+    channels: int = 1
+    channel_names: tuple[str, ...] = ()
+    """Who they are, for the records; empty: nobody said."""
     sample_rate: int = SAMPLE_RATE
     encoding: Encoding = Encoding.PCM_S16LE
     partial_results: bool = True
@@ -109,10 +117,9 @@ class SessionConfig:
             vad=replace(self.vad, speculate_ms=0),
         )
 
-    @property
-    def keyterms_heard(self) -> tuple[str, ...]:
+    def keyterms_in(self, language: str) -> tuple[str, ...]:
         """The terms that are listened for: where the text is Portuguese, which they are compared in the sounds of."""
-        return self.keyterms if self.language == PORTUGUESE and self.task == "transcribe" else ()
+        return self.keyterms if language == PORTUGUESE and self.task == "transcribe" else ()
 
     def formats(self, language: str) -> bool:
         """Whether finals in a language have formatted text: where it was asked for, and the language has rules."""

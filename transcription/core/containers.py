@@ -53,15 +53,17 @@ WAVE_HEADER = 44
 """Bytes of a WAV file before its samples, as nearly everybody writes it."""
 
 
-def wave_header(raw: bytes, rate: int, encoding: Encoding = Encoding.PCM_S16LE) -> str | None:
+def wave_header(raw: bytes, rate: int, encoding: Encoding = Encoding.PCM_S16LE, expected: int = 1) -> str | None:
     """What a WAV header in these bytes says that the session does not; `None` where they agree, or without one.
+
+    The session is of so many channels as are `expected`.
 
     A header before samples that are right does no harm: it is 22 or 44 odd samples.
     """
     if (found := FMT.search(raw)) is None:
         return None
     tag, channels, its_rate, _, _, bits = struct.unpack("<HHIIHH", found["form"])
-    if (channels, its_rate, bits) == (1, rate, 8 * encoding.sample_bytes) and tag in WAVE_TAGS[encoding]:
+    if (channels, its_rate, bits) == (expected, rate, 8 * encoding.sample_bytes) and tag in WAVE_TAGS[encoding]:
         return None
     kind = "float" if tag == 3 else "A-law" if tag == 6 else "mu-law" if tag == 7 else f"{bits}-bit"
     return f"a WAV file of {its_rate} Hz, {channels} channel{'s' * (channels != 1)}, {kind}"

@@ -1,4 +1,11 @@
-"""The languages Whisper knows (openai/whisper, whisper/tokenizer.py, `LANGUAGES`): codes, and names in English."""
+"""The languages Whisper knows (openai/whisper, whisper/tokenizer.py, `LANGUAGES`): codes, and names in English.
+
+And the one rule by which a language is found out, which web and worker share: how much an utterance says for each of
+those that it may be, and which one that makes likeliest with what was known before.
+"""
+
+import math
+from collections.abc import Mapping
 
 LANGUAGES = {
     code: name.replace("_", " ")
@@ -21,6 +28,34 @@ LANGUAGES = {
 }
 PORTUGUESE = "pt"
 """Whose texts have rules here: how they are written, and when a turn is over."""
+
+
+AUTO = "auto"
+"""Asks for the language to be found out."""
+ENOUGH_S = 2.0
+"""Seconds of audio from which an utterance says all that it can of its language; a shorter one says less."""
+MOST_EVIDENCE = 3.0
+"""What one utterance says for one language over another, at most (natural logarithm of odds, 20 to 1): Whisper is
+sure of a language that it has got wrong, too."""
+LEAST_PROBABILITY = 1e-6
+
+
+def evidence(probabilities: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """What an utterance says for each language against the one it says most for: 0 for that, less for the others.
+
+    `probabilities` are those of the languages that it may be, `seconds` is how much audio they were found in.
+    """
+    most = max(probabilities.values())
+    counts = min(seconds / ENOUGH_S, 1.0)
+    return {
+        code: max(counts * math.log(max(value, LEAST_PROBABILITY) / max(most, LEAST_PROBABILITY)), -MOST_EVIDENCE)
+        for code, value in probabilities.items()
+    }
+
+
+def likeliest(known: Mapping[str, float], heard: Mapping[str, float]) -> str:
+    """The language for which what was known before and what is heard now say most; of equals, the one known best."""
+    return max(known, key=lambda code: (known[code] + heard.get(code, -MOST_EVIDENCE), known[code]))
 
 
 def normalise_language(code: str) -> str | None:

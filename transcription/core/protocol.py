@@ -13,7 +13,7 @@ from transcription.core.codes import CloseCode as CloseCode
 from transcription.core.codes import EndReason as EndReason
 from transcription.core.codes import ErrorCode as ErrorCode
 from transcription.core.encodings import Encoding
-from transcription.core.languages import normalise_language
+from transcription.core.hearing import MOST_CHANNELS, Among, InLanguage, Languages, OfChannel, check_channels
 from transcription.core.metadata import Metadata
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
@@ -50,19 +50,14 @@ Refusable = Literal["configure"]
 Keyterm = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEYTERM, pattern=r"[^\W\d_]")]
 
 
-class TurnOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TurnOptions(Languages, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may change from turn to turn."""
 
-    lang_code: str | None = None
     turn_mode: TurnMode | None = None
     min_silence_ms: Annotated[float, msgspec.Meta(ge=LEAST_SILENCE_MS, le=MOST_SILENCE_MS)] | None = None
     max_hold_ms: Annotated[float, msgspec.Meta(ge=0, le=MOST_SILENCE_MS)] | None = None
     keyterms: Annotated[list[Keyterm], msgspec.Meta(max_length=MOST_KEYTERMS)] | None = None
     """Names and products that may be said, as they are written; all that there were before are replaced."""
-
-    def __post_init__(self) -> None:
-        if self.lang_code is not None and normalise_language(self.lang_code) is None:
-            raise ValueError(f"lang_code: expected a Whisper language code such as `pt`, got `{self.lang_code[:20]}`")
 
 
 class StartConfig(TurnOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,9 +74,14 @@ class StartConfig(TurnOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     format: TextFormat | None = None
     redact: list[str] | None = None
     """Some of `RedactType`'s, besides those that the server redacts anyway; not typed so, as with `encoding`."""
+    channels: Annotated[int, msgspec.Meta(ge=1, le=MOST_CHANNELS)] | None = None
+    """Sample by sample in turn; each is heard by itself."""
+    channel_names: list[str] | None = None
+    """Who they are, for the records."""
 
     def __post_init__(self) -> None:
         TurnOptions.__post_init__(self)
+        check_channels(self.channels, self.channel_names)
         if self.sample_rate is not None and not float(self.sample_rate).is_integer():
             raise ValueError(f"sample_rate: expected a whole number, got {self.sample_rate}")
         if self.encoding is not None and self.encoding not in {*Encoding}:
@@ -182,7 +182,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """From the job's dispatch to its message."""
 
 
-class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session_started"):
+class SessionStarted(Among, frozen=True, kw_only=True, tag="session_started"):
     """The session is open and takes audio."""
 
     session_id: str
@@ -195,7 +195,7 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session_sta
 SpeechState = Literal["speech_start", "speech_end"]
 
 
-class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
+class VadEvent(OfChannel, frozen=True, kw_only=True, tag="vad_event"):
     """Speech began, or ended, in a segment."""
 
     session_id: str
@@ -205,7 +205,7 @@ class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
     segment_id: str
 
 
-class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_transcript"):
+class PartialTranscript(InLanguage, frozen=True, kw_only=True, tag="partial_transcript"):
     """What an open segment says so far; the next one, or the final, replaces it."""
 
     session_id: str
@@ -231,7 +231,7 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     """The model's probability that nobody spoke; or the evidence, in natural logarithms a token."""
 
 
-class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_transcript"):
+class FinalTranscript(InLanguage, frozen=True, kw_only=True, tag="final_transcript"):
     """What a segment says, for good."""
 
     session_id: str
@@ -278,7 +278,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
     """How far apart they are, where they are."""
 
 
-class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error", omit_defaults=True):
+class Error(OfChannel, frozen=True, kw_only=True, tag="error", omit_defaults=True):
     """Something went wrong; the session goes on unless `session_ended` or a close follows."""
 
     code: ErrorCode

@@ -113,7 +113,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._over = asyncio.Event()
         self._job_states: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._gone = False
-        self._talking = False
+        self._talkers = 0
         self._sender = Sender(
             self.session.uid,
             self.principal.key_id if self.principal else "",
@@ -157,8 +157,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._hurried = True
         self._has_room.set()
 
-    def _audio_stored(self, samples: int) -> None:
-        self.session.audio_stored(samples)
+    def _audio_stored(self, segment_id: str, samples: int) -> None:
+        self.session.audio_stored(segment_id, samples)
         self._has_room.set()
 
     async def _tick(self) -> dict[str, Any]:
@@ -252,7 +252,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             uid=self.session.uid,
             session_id=self.session.session_id or "",
             client=self._client(),
-            language=self.session.config.language,
+            language=self.session.language,
             talking=self.session.talking,
             audio_ms=self.session.audio_ms,
             segments=self.session.segments,
@@ -283,9 +283,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                     await self._record(effect)
                 case Close(code=code):
                     await self.close(code=int(code))
-        if self.session.talking is not self._talking:
-            self._talking = self.session.talking
-            metrics.talkers_active.inc(1 if self._talking else -1)
+        if (talkers := self.session.talkers) != self._talkers:
+            metrics.talkers_active.inc(talkers - self._talkers)
+            self._talkers = talkers
 
     def _put(self, effect: Outgoing) -> None:
         """Hand over what is for Redis."""
@@ -328,9 +328,14 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         if draining.began.is_set():
             admission = shutting_down()
         elif admission is None:
-            recorded = self.session.config.recorded
+            config = self.session.config
             admission = await self.runtime.capacity.admit(
-                session_id, self.session.uid, self.principal, window_s, recorded=recorded
+                session_id,
+                self.session.uid,
+                self.principal,
+                window_s,
+                recorded=config.recorded,
+                places=config.channels,
             )
         if isinstance(admission, Admitted):
             metrics.admissions_total.labels("resumed" if admission.checkpoint else "admitted").inc()
@@ -366,16 +371,18 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 if self.principal:
                     self._meter(self.principal)
                 metrics.sessions_total.labels(reason).inc()
-                metrics.audio_seconds_total.inc((effect.total_audio_ms - self._began_ms) / 1000)
-                about = {"action": "session_closed"} | self._traces.log_context()
-                logger.info("session closed: %s", reason, extra=about)
+                heard_s = (effect.total_audio_ms - self._began_ms) * self.session.config.channels / 1000
+                metrics.audio_seconds_total.inc(heard_s)
+                logger.info(
+                    "session closed: %s", reason, extra={"action": "session_closed"} | self._traces.log_context()
+                )
                 self._traces.close()
                 await self._leave(resumable=resumable)
 
     def _meter(self, principal: Key) -> None:
-        """Put the audio accepted since the last time on the key's account."""
+        """Put the audio accepted since the last time, of each channel, on the key's account."""
         audio_ms = self.session.audio_ms
-        self.runtime.keyring.count(principal, audio_ms - self._metered_ms)
+        self.runtime.keyring.count(principal, (audio_ms - self._metered_ms) * self.session.config.channels)
         self._metered_ms = audio_ms
 
     async def _leave(self, *, resumable: bool = False) -> None:

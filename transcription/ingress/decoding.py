@@ -75,6 +75,7 @@ class Decoding:
         self._loop = asyncio.get_running_loop()
         self._memory, self._rate, self._demuxer = memory, rate, demuxer
         self._samples: Samples | None = None
+        self._channels = 1
         self._changed = threading.Condition()
         self._pieces: deque[bytes] = deque()
         self._waiting = self._held = 0
@@ -90,9 +91,12 @@ class Decoding:
 
     # The event loop's side
 
-    def begin(self, samples: Samples | None = None) -> None:
-        """Start decoding what has come and what comes; `samples`: what it is if it is no container."""
-        self._begun, self._samples = True, samples
+    def begin(self, samples: Samples | None = None, channels: int = 1) -> None:
+        """Start decoding what has come and what comes; `samples`: what it is if it is no container.
+
+        One channel is what all are mixed to; of several, a sample of each in turn, a recording must have as many.
+        """
+        self._begun, self._samples, self._channels = True, samples, channels
         threading.Thread(target=self._run, name="decode", daemon=True).start()
 
     def feed(self, data: bytes) -> None:
@@ -120,7 +124,7 @@ class Decoding:
             await self._room.wait()
 
     async def take(self) -> bytes | None:
-        """The next PCM (mono, 16 bits), at most `BLOCK` bytes; `None` at the end. Raises `NotAudio`."""
+        """The next PCM (16 bits), at most `BLOCK` bytes; `None` at the end. Raises `NotAudio`."""
         return await self._next(lambda: False)
 
     async def take_ready(self) -> bytes | None:
@@ -203,7 +207,7 @@ class Decoding:
 
     def _decode(self) -> None:
         heard = False
-        for pcm in pcm_of(self._frames(), self._rate):
+        for pcm in pcm_of(self._frames(), self._rate, self._channels):
             heard = heard or bool(pcm)
             self._decoded += pcm
             while len(self._decoded) >= BLOCK:
@@ -219,6 +223,8 @@ class Decoding:
             yield from opus_frames(iter(partial(self.read, AHEAD), b""))
             return
         with self._opened() as container:
+            if self._channels > 1 and (has := container.streams.audio[0].channels) != self._channels:
+                raise NotAudio(f"multichannel: expected a recording of {self._channels} channels, got {has}")
             yield from frames_of(container)
 
     def _opened(self) -> Any:

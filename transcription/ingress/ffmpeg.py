@@ -50,14 +50,14 @@ def _open(file: Any, demuxer: str | None, options: dict[str, str]) -> Any:
     return container
 
 
-def pcm_of(frames: Iterator[Any], rate: int) -> Iterator[bytes]:
-    """What was decoded (mono, 16 bits), resampled over every change of format."""
-    resampler, form = AudioResampler("s16", "mono", rate), None
+def pcm_of(frames: Iterator[Any], rate: int, channels: int = 1) -> Iterator[bytes]:
+    """What was decoded (16 bits, a sample of each channel in turn), resampled over every change of format."""
+    resampler, form = AudioResampler("s16", LAYOUTS[channels], rate), None
     for frame in frames:
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form and now != form:
             yield from map(_bytes, resampler.resample(None))
-            resampler = AudioResampler("s16", "mono", rate)
+            resampler = AudioResampler("s16", LAYOUTS[channels], rate)
         form = now
         yield from map(_bytes, resampler.resample(frame))
     if form:
@@ -65,7 +65,7 @@ def pcm_of(frames: Iterator[Any], rate: int) -> Iterator[bytes]:
 
 
 def _bytes(frame: Any) -> bytes:
-    return bytes(frame.planes[0])[: frame.samples * 2]
+    return bytes(frame.planes[0])[: frame.samples * 2 * frame.layout.nb_channels]
 
 
 def frames_of(container: Any) -> Iterator[Any]:

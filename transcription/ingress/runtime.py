@@ -44,6 +44,7 @@ class Places(Protocol):
         resume_window_s: float = 0,
         *,
         recorded: bool = False,
+        places: int = 1,
     ) -> Admission: ...
 
     async def release(self, owner: str, *, resumable: bool = False) -> None: ...

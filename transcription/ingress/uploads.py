@@ -98,6 +98,7 @@ class Upload:
         self._decoding = Decoding(memory())
         self._consumer = TranscriptionConsumer(find_runtime=RUNTIMES[recording.task])
         self._start: protocol.StartSession | None = None
+        self._channels = 1
         self._received = 0
         """Bytes of the body, and of what was fetched."""
         self._fetch: Fetch | None = None
@@ -171,7 +172,8 @@ class Upload:
             match step:
                 case protocol.StartSession():
                     self._start = step
-                    self._decoding.begin(self._recording.samples)
+                    self._channels = step.config.channels or 1
+                    self._decoding.begin(self._recording.samples, self._channels)
                 case Fetch():
                     self._fetch = step
                 case bytes():
@@ -249,7 +251,7 @@ class Upload:
 
     async def _audio(self) -> AsyncIterator[bytes]:
         most = settings.STT.max_upload_s
-        left = most * SAMPLE_RATE * BYTES_PER_SAMPLE
+        left = most * SAMPLE_RATE * BYTES_PER_SAMPLE * self._channels
         try:
             while (pcm := await self._decoding.take()) is not None:
                 left -= len(pcm)

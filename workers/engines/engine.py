@@ -4,8 +4,8 @@ An engine is built once a process. `prepare` runs in the task threads, several a
 lanes.
 """
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,6 +50,10 @@ class Hypothesis:
     dropped_text: str = ""
     sure_words: int | None = None
     """Of a partial's words, how many from the first on the model is sure of; `None` where it does not say."""
+    language: str = ""
+    """What the text is in, if that was found out."""
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    """What the audio says for each of the job's languages (`core/languages.py`); empty where none was found out."""
 
 
 class Engine(Protocol):

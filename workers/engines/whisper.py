@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import msgspec
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 
 from transcription.core.config import SAMPLE_RATE, Task
 from transcription.core.contract.jobs import Job, Kind
+from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Dropped, Word
-from workers.engines import cuda, evidence, gate, keyterms, repetition, windows
+from workers.engines import cuda, evidence, gate, keyterms, repetition, spoken, windows
 from workers.engines.engine import EngineError, Hypothesis, Request
 from workers.engines.vocabulary import repaired
 from workers.engines.words import words
@@ -111,10 +113,16 @@ class WhisperEngine:
         """Decode requests of one key together; finals that are not to be believed again, each by itself."""
         if batch[0].features is None:
             return [self._transcribe(request) for request in batch]
-        heard = self._generate(batch)
+        encoded = self._encode([request.features.features for request in batch])
+        found = spoken.found(self._model.model, batch, lambda: encoded)
+        batch = [self._in(request, each.language) for request, each in zip(batch, found, strict=True)]
+        if len({request.key for request in batch}) == 1:
+            heard = self._generate(batch, encoded=encoded)
+        else:  # not all are in the language that was expected of them
+            heard = [attempt for request in batch for attempt in self._generate([request])]
         if batch[0].job.kind is Kind.FINAL:
             heard = [self._believed(*pair) for pair in zip(batch, map(self._again, batch, heard), strict=True)]
-        return [attempt.hypothesis for attempt in heard]
+        return [each.told(attempt.hypothesis) for each, attempt in zip(found, heard, strict=True)]
 
     def _again(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, or a better one.
@@ -151,15 +159,29 @@ class WhisperEngine:
 
     def _fit(self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False) -> Request:
         features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
+        prepared = Prepared(np.ascontiguousarray(features), window, self._prompt(job, timed=timed))
+        return Request(job, audio, key=_key(job, window), features=prepared)
+
+    def _prompt(self, job: Job, *, timed: bool = False) -> list[int]:
         tokenizer = self._tokenizer(job.language, job.task)
         prompt = [*tokenizer.sot_sequence]
         if job.kind is Kind.FINAL:
             prompt.append(tokenizer.timestamp_begin if timed else tokenizer.no_timestamps)
         elif job.prefix:
             prompt += [tokenizer.timestamp_begin, *self._tokens(job.prefix)]
-        aligned = job.word_timestamps or job.keyterms
-        key = (job.kind, window, job.beam_size, (job.language, job.task) if aligned else "", job.word_timestamps)
-        return Request(job, audio, key=key, features=Prepared(np.ascontiguousarray(features), window, prompt))
+        return prompt
+
+    def _in(self, request: Request, language: str) -> Request:
+        """The request, its language being known; `language` is empty where it was from the first."""
+        if not language or language == request.job.language:
+            return request
+        terms = request.job.keyterms if language == PORTUGUESE else ()
+        job, prepared = msgspec.structs.replace(request.job, language=language, keyterms=terms), request.features
+        features = replace(prepared, prompt=self._prompt(job))
+        return replace(request, job=job, key=_key(job, prepared.window), features=features)
+
+    def _encode(self, features: list[NDArray[np.float32]]) -> ctranslate2.StorageView:
+        return self._model.model.encode(ctranslate2.StorageView.from_array(np.stack(features)))
 
     def _features(self, kind: Kind, audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
         """Log-mel spectrogram, shape (mels, frames).
@@ -175,11 +197,12 @@ class WhisperEngine:
         filled: NDArray[np.float32] = self._model.feature_extractor(padded, padding=0)
         return filled[:, :frames]
 
-    def _generate(self, batch: list[Request], limit: int = 0, **options: int) -> list[Attempt]:
+    def _generate(
+        self, batch: list[Request], limit: int = 0, encoded: ctranslate2.StorageView | None = None, **options: int
+    ) -> list[Attempt]:
         """One encode and one generate, of at most `limit` tokens each (0: as many as may be said in the window)."""
         prepared: list[Prepared] = [request.features for request in batch]
-        features = ctranslate2.StorageView.from_array(np.stack([one.features for one in prepared]))
-        encoded = self._model.model.encode(features)
+        encoded = encoded or self._encode([one.features for one in prepared])
         limit = limit or windows.max_tokens(prepared[0].window)
         results = self._model.model.generate(
             encoded,
@@ -296,8 +319,17 @@ class WhisperEngine:
         ]
 
     def _transcribe(self, request: Request) -> Hypothesis:
-        """faster-whisper's own way: 30 s windows, hotter and hotter while the result looks wrong."""
-        job = request.job
+        """faster-whisper's own way: 30 s windows, hotter and hotter while the result looks wrong.
+
+        The language is that of the first window.
+        """
+        head = request.audio[: windows.LONGEST_S * SAMPLE_RATE]
+        (found,) = spoken.found(
+            self._model.model,
+            [request],
+            lambda: self._encode([self._features(Kind.FINAL, head, windows.LONGEST_S * FRAMES_PER_SECOND)]),
+        )
+        job = msgspec.structs.replace(request.job, language=found.language or request.job.language)
         segments, _ = self._model.transcribe(
             request.audio,
             language=job.language,
@@ -307,11 +339,12 @@ class WhisperEngine:
             word_timestamps=job.word_timestamps,
         )
         heard = list(segments)
-        spoken = [vars(word) for segment in heard for word in segment.words or []]
+        pieces = [vars(word) for segment in heard for word in segment.words or []]
         text = _readable("".join(segment.text for segment in heard).strip())
         if not text:
-            return Hypothesis("", 0.0, [], sure_words=0)
-        return Hypothesis(text, _confidence(heard), _timed(request, spoken), sure_words=0)
+            return found.told(Hypothesis("", 0.0, [], sure_words=0))
+        spoken_words = words(pieces, job.language, request.audio.size / SAMPLE_RATE)
+        return found.told(Hypothesis(text, _confidence(heard), spoken_words, sure_words=0))
 
     def _make_tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         multilingual = self._model.model.is_multilingual
@@ -328,6 +361,12 @@ def _in_terms(attempt: Attempt, terms: list[keyterms.Place]) -> Attempt:
     heard = attempt.hypothesis
     sure = heard.sure_words and min(heard.sure_words, *(term.first for term in terms))
     return replace(attempt, hypothesis=replace(heard, text=keyterms.with_terms(heard.text, terms), sure_words=sure))
+
+
+def _key(job: Job, window: int) -> tuple[object, ...]:
+    """Requests of equal keys may share a batch: texts are held against the audio in one language at a time."""
+    aligned = job.word_timestamps or job.keyterms
+    return (job.kind, window, job.beam_size, (job.language, job.task) if aligned else "", job.word_timestamps)
 
 
 def _readable(text: str) -> str:

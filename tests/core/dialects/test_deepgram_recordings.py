@@ -131,7 +131,7 @@ def test_a_server_that_fetches_nothing_says_so_before_the_body_is_read() -> None
         ("channels=0", "channels: expected 1 to 8"),
         ("channels=1.5", "channels: expected 1 to 8"),
         ("callback=https://a.example", "callback: not supported"),
-        ("multichannel=True", "multichannel: not supported"),
+        ("multichannel=True&channels=3", "channels: expected 2"),
     ],
 )
 def test_a_bad_parameter_is_named(query: str, named: str) -> None:

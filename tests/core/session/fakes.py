@@ -79,7 +79,7 @@ class Talk:
                 case StoreAudio():
                     self.stored.append(effect)
                     if self.redis_up:
-                        self.session.audio_stored(len(effect.pcm) // 2)
+                        self.session.audio_stored(effect.segment_id, len(effect.pcm) // 2)
         return effects
 
     def text(self, message: str) -> list[Effect]:

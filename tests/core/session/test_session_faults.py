@@ -105,7 +105,7 @@ def test_a_client_is_not_read_from_while_its_audio_backs_up() -> None:
     assert talk.session.saturated
     talk.redis_up = True
     for effect in talk.stored:
-        talk.session.audio_stored(len(effect.pcm) // 2)
+        talk.session.audio_stored(effect.segment_id, len(effect.pcm) // 2)
     assert not talk.session.saturated
     talk.text('{"type": "end_session"}')
     talk.answer(talk.final())

@@ -179,7 +179,7 @@ class SessionMachine(RuleBasedStateMachine):
         if not self.talk.redis_up:
             self.talk.redis_up = True
             for effect in self.talk.stored:
-                self.talk.session.audio_stored(len(effect.pcm) // 2)
+                self.talk.session.audio_stored(effect.segment_id, len(effect.pcm) // 2)
 
     @rule()
     def fault(self) -> None:

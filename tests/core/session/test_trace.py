@@ -7,6 +7,7 @@ from transcription.core.contract.jobs import Failure, Kind
 from transcription.core.session.effects import Close, Effect, RecordClosed, RecordFailedSegment, RecordSegment
 from transcription.core.session.effort import effort
 from transcription.core.session.endpointing import Opened
+from transcription.core.session.language import SpokenLanguage
 from transcription.core.session.trace import MAX_EVENT_CHARS, MAX_EVENTS, EventLog
 from transcription.core.session.utterance import MAX_PARTIALS, Utterance
 
@@ -92,7 +93,7 @@ def test_partials_are_kept_without_their_text() -> None:
 
 def test_partials_kept_are_bounded() -> None:
     """However long a segment is."""
-    utterance = Utterance(FAST, effort(0, FAST), "uid", "seg-0001", Opened(0, 0), 0.0)
+    utterance = Utterance(FAST, SpokenLanguage("pt"), effort(0, FAST), "uid", "seg-0001", Opened(0, 0), 0.0)
     for i in range(MAX_PARTIALS + 5):
         utterance.note_shown(i, 1.0, 1)
 

@@ -50,13 +50,15 @@ MEMORY_FULL = 0.9
 """Share of Redis' memory from which nobody new gets in: the rest is for the audio and the jobs of those inside."""
 
 
-def decide(load: ClusterLoad, limits: Limits) -> Refusal | None:
-    """Whether a new session is refused; what counts sessions is checked again, atomically, when it takes its place."""
-    if load.sessions >= limits.max_sessions:
+def decide(load: ClusterLoad, limits: Limits, places: int = 1) -> Refusal | None:
+    """Whether a new session is refused, which takes so many places; what counts them is checked again, atomically, when
+    it takes them."""
+    if load.sessions + places > limits.max_sessions:
         return max_sessions_reached(limits.max_sessions)
     if refusal := decide_on_jobs(load, limits):
         return refusal
-    if load.starting >= room(load, limits) or load.sessions >= most_sessions(load, limits):
+    starting, inside = max(room(load, limits), places), max(most_sessions(load, limits), places)
+    if load.starting + places > starting or load.sessions + places > inside:
         return congested(load, limits)
     return None
 

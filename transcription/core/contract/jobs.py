@@ -62,6 +62,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Names that may be said, as they are written."""
     about: About = {}
     """For logs and traces; in the message's headers."""
+    languages: dict[str, float] = {}
+    """Those that it may be in, with what speaks for each (`core/languages.py`); empty: it is in `language`."""
 
     @property
     def priority(self) -> int:
@@ -131,6 +133,10 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript"):
     """What it wrote; for the audit alone."""
     sure_words: int | None = None
     """Of a partial's words, how many from the first on the model was sure of; `None` where it does not say."""
+    language: str = ""
+    """What the text is in, if that was to be found out."""
+    evidence: dict[str, float] = {}
+    """What the audio says for each of the job's `languages`; empty where none was found out."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

@@ -14,7 +14,7 @@ import msgspec
 
 from transcription.core import protocol
 from transcription.core.dialects.dialect import ENCODINGS, Hangup, Notice, Refused, Step
-from transcription.core.languages import normalise_language
+from transcription.core.languages import AUTO, normalise_language
 from transcription.core.metadata import Metadata
 from transcription.core.protocol import (
     Error,
@@ -54,17 +54,22 @@ def parameters(query: str) -> dict[str, str]:
     return dict(parse_qsl(query, keep_blank_values=True))
 
 
-def configured(asked: Mapping[str, object], encoding: str, rate: float) -> StartConfig:
+def configured(
+    asked: Mapping[str, object], encoding: str, rate: float, channel_names: Sequence[str] = ()
+) -> StartConfig:
     """A session's config by a call's parameters, which may be text. Raises `ValueError` that names one.
 
-    Others are ignored. A language that Whisper does not know is left to the server's default.
+    Others are ignored. A language that Whisper does not know is left to the server's default, `auto` is found out.
+    `channel_names`: of several channels.
     """
     config: dict[str, object] = {name: asked[name] for name in OPTIONS if name in asked}
     for name in ("redact", "keyterms"):
         if isinstance(listed := config.get(name), str):
             config[name] = [one.strip() for one in listed.split(",") if one.strip()]
     if isinstance(language := asked.get("language"), str) and language:
-        config["lang_code"] = normalise_language(language)
+        config["lang_code"] = AUTO if language == AUTO else normalise_language(language)
+    if channel_names:
+        config |= {"channels": len(channel_names), "channel_names": list(channel_names)}
     config |= {"encoding": ENCODINGS[encoding].value, "sample_rate": rate}
     try:
         return msgspec.convert(config, StartConfig, strict=False)

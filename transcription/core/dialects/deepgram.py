@@ -6,9 +6,10 @@ clock. Parameters that a Whisper has no use for are ignored (docs/dialects.md li
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from transcription.core.dialects import deepgram_text
-from transcription.core.dialects.deepgram_audio import DEFAULT_RATE, GARBLED, UNPARSABLE, audio
+from transcription.core.dialects.deepgram_audio import DEFAULT_RATE, GARBLED, UNPARSABLE, Audio, audio
 from transcription.core.dialects.dialect import (
     ENCODINGS,
     Hangup,
@@ -21,6 +22,7 @@ from transcription.core.dialects.dialect import (
     started,
 )
 from transcription.core.dialects.recordings import retry_after
+from transcription.core.hearing import MOST_CHANNELS
 from transcription.core.protocol import (
     EndSession,
     Error,
@@ -46,6 +48,17 @@ KEEPS_ALIVE = b""
 """Audio that is none: the session has heard from its client, and nothing else follows."""
 
 
+@dataclass(slots=True)
+class Heard:
+    """How far one channel is."""
+
+    covered_s: float = 0.0
+    """Where the last final's range ended."""
+    last_word_s: float | None = None
+    """Where the last word ended, while its `UtteranceEnd` is owed."""
+    talking: bool = False
+
+
 class DeepgramLive:
     """One connection."""
 
@@ -53,16 +66,12 @@ class DeepgramLive:
         self._query = Query(query)
         self._id = request_id
         self._rate = float(DEFAULT_RATE)
-        self._sample_bytes = 2
+        self._frame_bytes = 2
         self._interim = self._events = self._formats = False
         self._end_after_s: float | None = None
         """How long after the last word `UtteranceEnd` comes; `None`: never."""
         self._heard_bytes = 0
-        self._covered_s = 0.0
-        """Where the last final's range ended."""
-        self._last_word_s: float | None = None
-        """Where the last word ended, while its `UtteranceEnd` is owed."""
-        self._talking = False
+        self._channels = [Heard()]
         self._ended: set[str] = set()
         """Segments whose speech has ended, and whose final has not come."""
         self._finalized = 0
@@ -71,8 +80,9 @@ class DeepgramLive:
         """Start at once, with what the parameters ask for."""
         query = self._query
         try:
-            _require_one_channel(query)
             heard = audio(query, self._garbled)
+            self._channels = [Heard() for _ in range(channels_of(query, live=True))]
+            _require_samples(heard, len(self._channels))
             self._rate = heard.rate
             end_after_ms = query.number("utterance_end_ms")
             self._end_after_s = end_after_ms / 1000 if end_after_ms is not None else None
@@ -87,10 +97,11 @@ class DeepgramLive:
                 format="pt-BR" if self._formats else None,
                 redact=deepgram_text.redacts(query),
                 keyterms=deepgram_text.keyterms(query),
+                channels=len(self._channels) if len(self._channels) > 1 else None,
             )
         except ValueError as error:
             raise refused(self._id, 400, "Bad Request", str(error)) from None
-        self._sample_bytes = ENCODINGS[heard.encoding].sample_bytes
+        self._frame_bytes = ENCODINGS[heard.encoding].sample_bytes * len(self._channels)
         return [*heard.unpack, StartSession(config=config, metadata=deepgram_text.metadata(query))]
 
     def refuse(self, error: Error) -> Refused:
@@ -126,16 +137,21 @@ class DeepgramLive:
 
     def _utterance_end(self) -> Sequence[Step]:
         """Owed once nobody has spoken for long enough after a final's last word."""
-        if self._talking or self._end_after_s is None or self._last_word_s is None:
+        if self._end_after_s is None:
             return []
-        if self._heard_s < self._last_word_s + self._end_after_s:
-            return []
-        last_word_s, self._last_word_s = self._last_word_s, None
-        return [as_frame({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": last_word_s})]
+        told = []
+        for n, heard in enumerate(self._channels):
+            last_word_s = heard.last_word_s
+            if heard.talking or last_word_s is None or self._heard_s < last_word_s + self._end_after_s:
+                continue
+            heard.last_word_s = None
+            about = {"type": "UtteranceEnd", "channel": [n, len(self._channels)], "last_word_end": last_word_s}
+            told.append(as_frame(about))
+        return told
 
     @property
     def _heard_s(self) -> float:
-        return self._heard_bytes / self._sample_bytes / self._rate
+        return self._heard_bytes / self._frame_bytes / self._rate
 
     # From the session
 
@@ -143,14 +159,16 @@ class DeepgramLive:
         """In Deepgram's words."""
         match message:
             case VadEvent(state="speech_start", t_ms=t_ms):
-                self._talking, self._last_word_s = True, None
-                told = {"type": "SpeechStarted", "channel": [0], "timestamp": round(t_ms / 1000, 3)}
+                n = message.channel or 0
+                self._channels[n].talking, self._channels[n].last_word_s = True, None
+                told = {"type": "SpeechStarted", "channel": [n], "timestamp": round(t_ms / 1000, 3)}
                 return [as_frame(told)] if self._events else []
             case VadEvent(segment_id=segment_id):
-                self._talking = False
+                self._channels[message.channel or 0].talking = False
                 self._ended.add(segment_id)
             case PartialTranscript() if self._interim and message.text:
-                return [self._results(message.text, message.confidence, [], message.audio_end_ms / 1000, final=False)]
+                said = _alternative(message.text, message, [])
+                return [self._results(message.channel or 0, said, message.audio_end_ms / 1000, final=False)]
             case FinalTranscript():
                 return self._final(message)
             case Error():
@@ -165,35 +183,37 @@ class DeepgramLive:
         at_s = final.audio_start_ms / 1000
         text, said = deepgram_text.formatted(final) if self._formats else (final.text, final.words)
         words = [deepgram_text.told(word, at_s, written=self._formats) for word in said]
-        end_s = max(at_s + final.audio_duration_ms / 1000, self._covered_s)
+        n = final.channel or 0
+        heard = self._channels[n]
+        end_s = max(at_s + final.audio_duration_ms / 1000, heard.covered_s)
         results = self._results(
-            text,
-            final.confidence,
-            words,
+            n,
+            _alternative(text, final, words),
             end_s,
             final=True,
             speech_final=final.segment_id in self._ended or isinstance(final.flush_id, str),
             finalized=isinstance(final.flush_id, str),
         )
         self._ended.discard(final.segment_id)
-        self._covered_s = end_s
+        heard.covered_s = end_s
         if final.text:
-            self._last_word_s = round(at_s + final.words[-1].end, 3) if final.words else round(end_s, 3)
+            heard.last_word_s = round(at_s + final.words[-1].end, 3) if final.words else round(end_s, 3)
         return [results, *self._utterance_end()]
 
     def _failed(self, error: Error) -> Sequence[Step]:
         """A segment without a transcript, or something else that went wrong; a `Finalize` is answered all the same."""
         told: list[Step] = [self._error(error.message, str(error.code))]
         if error.flush_id:
-            empty = self._results("", 0.0, [], self._covered_s, final=True, speech_final=True, finalized=True)
-            told.append(empty)
+            n = error.channel or 0
+            nothing: dict[str, object] = {"transcript": "", "confidence": 0.0, "words": []}
+            covered_s = self._channels[n].covered_s
+            told.append(self._results(n, nothing, covered_s, final=True, speech_final=True, finalized=True))
         return told
 
     def _results(
         self,
-        text: str,
-        confidence: float,
-        words: list[dict[str, object]],
+        n: int,
+        said: dict[str, object],
         end_s: float,
         *,
         final: bool,
@@ -202,12 +222,12 @@ class DeepgramLive:
     ) -> Reply:
         told: dict[str, object] = {
             "type": "Results",
-            "channel_index": [0, 1],
-            "start": round(self._covered_s, 3),
-            "duration": round(max(end_s - self._covered_s, 0.0), 3),
+            "channel_index": [n, len(self._channels)],
+            "start": round(self._channels[n].covered_s, 3),
+            "duration": round(max(end_s - self._channels[n].covered_s, 0.0), 3),
             "is_final": final,
             "speech_final": speech_final,
-            "channel": {"alternatives": [{"transcript": text, "confidence": round(confidence, 4), "words": words}]},
+            "channel": {"alternatives": [said]},
             "metadata": {"request_id": self._id, "model_info": MODEL, "model_uuid": self._id},
             "from_finalize": finalized,
         }
@@ -221,7 +241,7 @@ class DeepgramLive:
             "sha256": "",
             "created": "",
             "duration": round(total_ms / 1000, 3),
-            "channels": 1,
+            "channels": len(self._channels),
         }
         return as_frame(told)
 
@@ -244,6 +264,26 @@ def refusal(request_id: str, error: Error) -> Refused:
     return refused(request_id, BUSY.get(error.code, 429), str(error.code), error.message, error.retry_after_ms)
 
 
-def _require_one_channel(query: Query) -> None:
-    if query.number("channels", 1) != 1 or query.flag("multichannel"):
-        raise ValueError("channels: expected 1; send each channel over a connection of its own")
+def channels_of(query: Query, *, live: bool) -> int:
+    """How many are heard, each by itself. Raises `ValueError`."""
+    given = query.number("channels", None if query.flag("multichannel") else 1)
+    if not query.flag("multichannel"):
+        if live and given != 1:
+            raise ValueError("channels: expected 1, or 2 with multichannel=true")
+        return 1
+    if given not in ((MOST_CHANNELS,) if live else (None, MOST_CHANNELS)):
+        raise ValueError(f"channels: expected {MOST_CHANNELS} with multichannel=true")
+    return MOST_CHANNELS
+
+
+def _require_samples(heard: Audio, channels: int) -> None:
+    if heard.unpack and channels > 1:
+        raise ValueError("encoding: expected linear16, mulaw or alaw with multichannel=true")
+
+
+def _alternative(
+    text: str, message: PartialTranscript | FinalTranscript, words: list[dict[str, object]]
+) -> dict[str, object]:
+    """What was heard, with its language where that was found out."""
+    said = {"transcript": text, "confidence": round(message.confidence, 4), "words": words}
+    return said | ({"languages": [message.language]} if message.language else {})

@@ -5,6 +5,7 @@ that a Whisper has no use for are ignored (docs/dialects.md lists them); what wo
 cannot be had, is refused.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,9 +15,9 @@ import msgspec
 
 from transcription.core.config import Task
 from transcription.core.dialects import deepgram_text
-from transcription.core.dialects.deepgram import MODEL, refused
+from transcription.core.dialects.deepgram import MODEL, channels_of, refused
 from transcription.core.dialects.deepgram_audio import CONTAINED
-from transcription.core.dialects.dialect import Query, Refused, started
+from transcription.core.dialects.dialect import MULTI, Query, Refused, started
 from transcription.core.dialects.recordings import REMOTE, Answer, Asked, Fetch, Placed, Samples
 from transcription.core.protocol import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, ErrorCode, FinalTranscript, StartSession
 
@@ -59,6 +60,8 @@ class Utterance:
     start: float
     end: float
     confidence: float
+    channel: int
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,9 @@ class DeepgramRecording:
         """Of the recording."""
         self._formats = False
         self._config = started(language="")
+        self._channels = 1
+        self._detects = False
+        """Whether the answer says which language was spoken."""
         self._utterances: list[Utterance] = []
 
     def open(self) -> Sequence[StartSession]:
@@ -95,8 +101,12 @@ class DeepgramRecording:
             _require_an_answer(query)
             self.samples = _samples(query)
             self._formats = deepgram_text.formats(query)
+            self._channels = channels_of(query, live=False)
+            self._detects = any(given not in ("", "false", "False", "0") for given in query.texts("detect_language"))
             self._config = started(
-                language=query.text("language"),
+                language=MULTI if self._detects else query.text("language"),
+                languages=_among(query) if self._detects else None,
+                channels=self._channels if self._channels > 1 else None,
                 partial_results=False,
                 word_timestamps=True,
                 format="pt-BR" if self._formats else None,
@@ -144,7 +154,9 @@ class DeepgramRecording:
             at_s, placed = final.audio_start_ms / 1000, Placed(final)
             text, said = deepgram_text.formatted(final) if self._formats else (final.text, final.words)
             words = [deepgram_text.told(word, at_s, written=self._formats) for word in said]
-            self._utterances.append(Utterance(text, words, placed.start, placed.end, round(final.confidence, 4)))
+            said_by = (final.channel or 0, final.language or "")
+            confidence = round(final.confidence, 4)
+            self._utterances.append(Utterance(text, words, placed.start, placed.end, confidence, *said_by))
         return ""
 
     def answer(self, audio_s: float) -> Answer:
@@ -155,29 +167,41 @@ class DeepgramRecording:
             "sha256": self._hash.hexdigest(),
             "created": self._asked.at,
             "duration": round(audio_s, 3),
-            "channels": 1,
+            "channels": self._channels,
             "models": [self._asked.request_id],
             "model_info": {self._asked.request_id: MODEL},
         }
         if tags := self._query.texts("tag"):
             metadata["tags"] = tags
-        results: dict[str, object] = {"channels": [{"alternatives": [self._alternative()]}]}
+        results: dict[str, object] = {"channels": [self._channel(n) for n in range(self._channels)]}
         if self._query.flag("utterances"):
-            results["utterances"] = [self._told(number, said) for number, said in enumerate(self._utterances)]
+            in_order = sorted(self._utterances, key=lambda said: said.start)
+            results["utterances"] = [self._told(number, said) for number, said in enumerate(in_order)]
         body = msgspec.json.encode({"metadata": metadata, "results": results})
         return Answer("application/json", body, (("dg-request-id", self._asked.request_id),))
 
-    def _alternative(self) -> dict[str, object]:
-        words = [word for said in self._utterances for word in said.words]
-        length = sum(len(said.text) for said in self._utterances)
-        confidence = sum(said.confidence * len(said.text) for said in self._utterances) / length if length else 0.0
+    def _channel(self, n: int) -> dict[str, object]:
+        utterances = [said for said in self._utterances if said.channel == n]
+        told: dict[str, object] = {"alternatives": [self._alternative(utterances)]}
+        if self._detects and utterances:
+            spoken = Counter[str]()
+            for said in utterances:
+                spoken[said.language] += len(said.text)
+            ((language, length),) = spoken.most_common(1)
+            told |= {"detected_language": language, "language_confidence": round(length / spoken.total(), 4)}
+        return told
+
+    def _alternative(self, utterances: Sequence[Utterance]) -> dict[str, object]:
+        words = [word for said in utterances for word in said.words]
+        length = sum(len(said.text) for said in utterances)
+        confidence = sum(said.confidence * len(said.text) for said in utterances) / length if length else 0.0
         told: dict[str, object] = {
-            "transcript": " ".join(said.text for said in self._utterances),
+            "transcript": " ".join(said.text for said in utterances),
             "confidence": round(confidence, 4),
             "words": words,
         }
         if self._query.flag("paragraphs") or self._query.flag("smart_format"):
-            told["paragraphs"] = _paragraphs(self._utterances)
+            told["paragraphs"] = _paragraphs(utterances)
         return told
 
     def _told(self, number: int, said: Utterance) -> dict[str, object]:
@@ -185,7 +209,7 @@ class DeepgramRecording:
             "start": said.start,
             "end": said.end,
             "confidence": said.confidence,
-            "channel": 0,
+            "channel": said.channel,
             "transcript": said.text,
             "words": said.words,
             "id": f"{self._asked.request_id}-{number}",
@@ -206,11 +230,15 @@ class DeepgramRecording:
 
 
 def _require_an_answer(query: Query) -> None:
-    """The answer is of one channel, and comes as the response."""
+    """The answer comes as the response."""
     if query.text("callback"):
         raise ValueError("callback: not supported; the transcript is the response")
-    if query.flag("multichannel"):
-        raise ValueError("multichannel: not supported; channels are mixed, send each as a recording of its own")
+
+
+def _among(query: Query) -> list[str] | None:
+    """The languages that `detect_language` is limited to, where it names several."""
+    named = [given for given in query.texts("detect_language") if given.lower() not in ("true", "1")]
+    return named if len(named) > 1 else None
 
 
 def _samples(query: Query) -> Samples | None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from transcription.core.encodings import Encoding
-from transcription.core.languages import normalise_language
+from transcription.core.languages import AUTO, normalise_language
 from transcription.core.protocol import MOST_KEYTERMS, ClientMessage, Error, Keyterm, ServerMessage, StartConfig
 
 
@@ -127,12 +127,13 @@ def started(
 ) -> StartConfig:
     """A session's config. Raises `ValueError` with what is wrong, as a native client is told.
 
-    A language that Whisper does not know, or "multi", is left to the server's default.
+    "multi" is found out; a language that Whisper does not know is left to the server's default.
     """
     if encoding not in ENCODINGS:
         raise ValueError(f"encoding: expected one of {', '.join(sorted(ENCODINGS))}, got `{encoding[:20]}`")
     asked: dict[str, object] = {"encoding": ENCODINGS[encoding].value}
-    asked |= {"lang_code": normalise_language(language) if language else None, **config}
+    code = AUTO if language == MULTI else normalise_language(language) if language else None
+    asked |= {"lang_code": code, **config}
     if sample_rate is not None:
         asked["sample_rate"] = sample_rate
     try:
@@ -152,6 +153,8 @@ def taken(terms: Sequence[object]) -> list[str]:
     return found[:MOST_KEYTERMS]
 
 
+MULTI = "multi"
+"""Asks for a language that is not known before."""
 ENCODINGS = {"linear16": Encoding.PCM_S16LE} | {encoding.value: encoding for encoding in Encoding}
 """What the session takes, by the names that clients have for it."""
 

@@ -1,8 +1,8 @@
 """Twilio's Media Streams, `/v1/twilio` (twilio.com/docs/voice/media-streams/websocket-messages).
 
 A `<Stream>` sends a call's audio and takes no text: transcripts go to whoever listens to the call by its `callSid`. One
-track is heard. Chunks are put where their timestamps say. The key comes in the `start` message, as a parameter of the
-stream: Twilio sets no headers of ours.
+track is heard, or both, each by itself. Chunks are put where their timestamps say. The key comes in the `start`
+message, as a parameter of the stream: Twilio sets no headers of ours.
 """
 
 import base64
@@ -15,6 +15,7 @@ import msgspec
 from transcription.core.dialects import calls
 from transcription.core.dialects.calls import POLICY_VIOLATION, Call, number_of, object_of, pieces, text_of
 from transcription.core.dialects.dialect import Hangup, Refused, Step
+from transcription.core.dialects.sides import Sides
 from transcription.core.dialects.timeline import Chunk, Timeline
 from transcription.core.protocol import EndSession, Error, ServerMessage
 
@@ -43,8 +44,10 @@ class TwilioMedia:
         self._asked: dict[str, Any] = dict(calls.parameters(query))
         self._id = request_id
         self._call: Call | None = None
-        self._track = ""
-        self._timeline = Timeline(RATE, SILENCE)
+        self._tracks: tuple[str, ...] = ()
+        self._timelines = [Timeline(RATE, SILENCE) for _ in TRACKS]
+        """Of each track that is heard."""
+        self._sides = Sides(RATE, SILENCE)
         self._over = False
         """Whether no more audio is heard."""
         self._complained: set[str] = set()
@@ -74,7 +77,7 @@ class TwilioMedia:
                 return [self._call.notice(kind, **_told(object_of(message.get(kind))))]
             case "stop":
                 self._over = True
-                return [*self._audio(self._timeline.flush()), EndSession()] if self._call else [Hangup(1000)]
+                return [*self._rest(), EndSession()] if self._call else [Hangup(1000)]
         return []
 
     def _start(self, start: dict[str, Any]) -> Sequence[Step]:
@@ -82,10 +85,12 @@ class TwilioMedia:
         asked = self._asked | given
         stream = text_of(start.get("streamSid")) or self._id
         try:
-            self._track = _track(start, asked)
-            config = calls.configured(asked, _encoding(object_of(start.get("mediaFormat"))), RATE)
+            self._tracks = _tracks(start, asked)
+            names = self._tracks if len(self._tracks) > 1 else ()
+            config = calls.configured(asked, _encoding(object_of(start.get("mediaFormat"))), RATE, names)
             metadata = calls.metadata(asked)
-            about = {"dialect": "twilio", "stream": stream, "track": self._track, "parameters": given}
+            track = "both" if names else self._tracks[0]
+            about = {"dialect": "twilio", "stream": stream, "track": track, "parameters": given}
             self._call = Call(text_of(start.get("callSid")), stream, about)
         except ValueError as error:
             return self._refuse(str(error))
@@ -94,20 +99,29 @@ class TwilioMedia:
     def _media(self, media: dict[str, Any]) -> Sequence[Step]:
         if self._call is None:
             return self._refuse("Expected `start` before `media`")
-        if text_of(media.get("track"), TRACKS[0]) != self._track:
+        track = text_of(media.get("track"), TRACKS[0])
+        if track not in self._tracks:
             return []
+        n = self._tracks.index(track)
         try:
             data = base64.b64decode(text_of(media.get("payload"), "?"), validate=True)
         except (binascii.Error, ValueError):
             return self._complain("media.payload: expected base64")
         chunk = Chunk(number_of(media.get("chunk")), number_of(media.get("timestamp")), data)
-        steps = self._audio(self._timeline.take(chunk))
-        if self._timeline.jumped:
+        steps = self._audio(n, self._timelines[n].take(chunk))
+        if self._timelines[n].jumped:
             steps = [*steps, *self._complain("media.timestamp: a gap of more than 30 s counts as none")]
         return steps
 
-    def _audio(self, settled: Sequence[bytes]) -> Sequence[Step]:
+    def _audio(self, n: int, settled: Sequence[bytes]) -> Sequence[Step]:
+        if len(self._tracks) > 1:
+            settled = [self._sides.take(n, settled)]
         return [piece for audio in settled for piece in pieces(audio)]
+
+    def _rest(self) -> Sequence[Step]:
+        """What still waits: nothing more comes."""
+        heard = [piece for n, _ in enumerate(self._tracks) for piece in self._audio(n, self._timelines[n].flush())]
+        return [*heard, *pieces(self._sides.flush())]
 
     def _refuse(self, message: str) -> Sequence[Step]:
         self._over = True
@@ -140,16 +154,18 @@ def _event(frame: str) -> dict[str, Any] | None:
     return message if isinstance(message, dict) and isinstance(message.get("event"), str) else None
 
 
-def _track(start: dict[str, Any], asked: dict[str, Any]) -> str:
-    """Which one is heard: the one that is asked for, else the caller's. Raises `ValueError`."""
+def _tracks(start: dict[str, Any], asked: dict[str, Any]) -> tuple[str, ...]:
+    """Which are heard: the one that is asked for, or both, else the caller's. Raises `ValueError`."""
     listed = start.get("tracks")
     sent = [track for track in listed if track in TRACKS] if isinstance(listed, list) else []
-    wanted = text_of(asked.get("track")).removesuffix("_track")
+    wanted = text_of(asked.get("track")).removesuffix("s").removesuffix("_track")
     if not wanted:
-        return TRACKS[0] if not sent or TRACKS[0] in sent else sent[0]
+        return (TRACKS[0] if not sent or TRACKS[0] in sent else sent[0],)
+    if wanted == "both" and not (sent and len(sent) < len(TRACKS)):
+        return TRACKS
     if wanted not in TRACKS or (sent and wanted not in sent):
         raise ValueError(f"track: expected one of {', '.join(sent or TRACKS)}, got `{wanted[:20]}`")
-    return wanted
+    return (wanted,)
 
 
 def _encoding(form: dict[str, Any]) -> str:

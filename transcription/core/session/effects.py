@@ -121,6 +121,8 @@ class RecordFailedSegment:
     duration_ms: float
     reason: str
     trace: SegmentTrace
+    channel: int | None = None
+    """Of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class RecordClosed:
     events: tuple[Event, ...]
     resumable: bool
     """Whether another connection may still go on with it."""
+    language: str = ""
+    """What was spoken, as far as was known in the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from enum import Enum, auto
 
 from transcription.core.metadata import NOTHING, Metadata
 from transcription.core.protocol import CloseCode, EndReason
+from transcription.core.session.channels import Channels
 from transcription.core.session.recognition import Recognition
 
 
@@ -48,7 +49,7 @@ class Live:
     state: State
     """`STREAMING`, `DETACHED` or `ENDING`."""
     session_id: str
-    recognition: Recognition
+    recognition: Recognition | Channels
     gone_at: float | None = None
     """When the client was lost."""
     reason: EndReason = EndReason.COMPLETED
@@ -60,7 +61,7 @@ class Ended:
     """Over. What is kept is for questions about the session that was; `None` where there was none."""
 
     session_id: str | None = None
-    recognition: Recognition | None = None
+    recognition: Recognition | Channels | None = None
     state = State.ENDED
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from transcription.core.config import SessionConfig
 from transcription.core.encodings import Encoding
-from transcription.core.languages import normalise_language
+from transcription.core.languages import AUTO, normalise_language
 from transcription.core.protocol import Configured, RedactType, StartSession, TurnOptions
 
 
@@ -21,6 +21,8 @@ def merge(defaults: SessionConfig, message: StartSession) -> SessionConfig:
         defaults,
         sample_rate=int(asked.sample_rate or defaults.sample_rate),
         encoding=Encoding(asked.encoding or defaults.encoding),
+        channels=asked.channels or defaults.channels,
+        channel_names=tuple(asked.channel_names or defaults.channel_names),
         partial_results=defaults.partial_results if asked.partial_results is None else asked.partial_results,
         word_timestamps=defaults.word_timestamps if asked.word_timestamps is None else asked.word_timestamps,
         format=asked.format or defaults.format,
@@ -38,8 +40,7 @@ def changed(config: SessionConfig, asked: TurnOptions) -> SessionConfig:
     """The session's options with what was asked for another turn; what was not stays as it is."""
     vad = config.vad
     return replace(
-        config,
-        language=normalise_language(asked.lang_code or config.language) or config.language,
+        _in_language(config, asked),
         keyterms=config.keyterms if asked.keyterms is None else _written(asked.keyterms),
         vad=replace(
             vad,
@@ -50,11 +51,23 @@ def changed(config: SessionConfig, asked: TurnOptions) -> SessionConfig:
     )
 
 
+def _in_language(config: SessionConfig, asked: TurnOptions) -> SessionConfig:
+    """The options with the language that was asked for, or those that it may be: expected is the one before, if it may
+    be, else the first."""
+    if asked.lang_code is None:
+        return config
+    if asked.lang_code != AUTO:
+        return replace(config, language=normalise_language(asked.lang_code) or config.language, detect=False)
+    given = [code for each in asked.languages or config.languages if (code := normalise_language(each))]
+    language = config.language if config.language in given else given[0]
+    return replace(config, language=language, detect=True, languages=tuple(dict.fromkeys(given)))
+
+
 def told(session_id: str, config: SessionConfig) -> Configured:
     """What the client is told of options that may change."""
     return Configured(
         session_id=session_id,
-        lang_code=config.language,
+        lang_code=AUTO if config.detect else config.language,
         turn_mode=config.vad.turn_mode,
         min_silence_ms=config.vad.min_silence_ms,
         max_hold_ms=config.vad.max_hold_ms,

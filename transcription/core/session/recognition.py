@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import UNSET
+
 from transcription.core import protocol
 from transcription.core.audio import ms_from_samples, pcm_samples, samples_from_ms
 from transcription.core.config import SAMPLE_RATE, SessionConfig, VadConfig
@@ -16,7 +18,7 @@ from transcription.core.contract.keyspace import resume_ttl_s
 from transcription.core.g711 import to_pcm
 from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript
-from transcription.core.resuming import Checkpoint, segment_name
+from transcription.core.resuming import FRESH, Checkpoint, segment_name
 from transcription.core.session import replies, turns
 from transcription.core.session.effects import (
     CheckJobs,
@@ -31,8 +33,11 @@ from transcription.core.session.effects import (
 from transcription.core.session.effort import effort
 from transcription.core.session.endpointing import Closed, Endpointer, Opened, Paused, Resumed, SilenceEndpointer
 from transcription.core.session.formats import format_of
+from transcription.core.session.framing import Framing
+from transcription.core.session.language import SpokenLanguage
 from transcription.core.session.missing import MissingAudio
 from transcription.core.session.pending_finals import PendingFinal, PendingFinals
+from transcription.core.session.replies import Identity
 from transcription.core.session.segmenter import Audio, Hearing, Segmenter, SegmentEvent, Vad
 from transcription.core.session.trace import EventLog, trace
 from transcription.core.session.unstored import UnstoredAudio
@@ -41,8 +46,6 @@ from transcription.core.text.redaction import Redaction
 
 PARTIAL_LOST_AFTER_S = 3.0
 """An outstanding partial is taken for lost after so long, ten intervals by default, and the next may go out."""
-FRESH = Checkpoint()
-"""The checkpoint of a session that begins."""
 WITHOUT_VAD = VadConfig(enabled=False, min_speech_ms=0, pre_roll_ms=0)
 """Options of a session without VAD: every window counts as speech, from the first one on."""
 
@@ -67,15 +70,6 @@ class Tools:
     """Makes an endpointer: for these options, with segments of so many samples at most, from this position on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a session is called."""
-
-    uid: str
-    """Inside the service: in keys and groups. The client's own name may be reused."""
-    session_id: str
-
-
 class Recognition:
     """One session's audio on its way to its transcripts."""
 
@@ -94,6 +88,7 @@ class Recognition:
         """How many segments there have been, the open one included."""
         self.step = 0
         """The step of load shedding, as last told."""
+        self.language = _language(config, checkpoint.language)
         self._who = who
         self._config = config
         self._log = log
@@ -105,16 +100,14 @@ class Recognition:
         self._segmenter = _segmenter(config, tools, checkpoint.position)
         self._resampler = tools.resampler(config.sample_rate) if config.sample_rate != SAMPLE_RATE else None
         self._utterance: Utterance | None = None
-        self._half = b""
-        self._astray = 0
-        """Bytes to come that belong to a sample whose beginning was refused."""
+        self._framing = Framing(config.encoding.sample_bytes)
         self._format = format_of(config.sample_rate, config.encoding)
         self._missing = MissingAudio(now)
 
     @property
-    def talking(self) -> bool:
-        """Whether an utterance is open."""
-        return self._utterance is not None
+    def talkers(self) -> int:
+        """Whether an utterance is open: 1 or 0."""
+        return int(self._utterance is not None)
 
     @property
     def audio_ms(self) -> float:
@@ -137,6 +130,10 @@ class Recognition:
         open_now = utterance is not None and utterance.segment_id == segment_id
         return bytes(utterance.pcm if utterance and open_now else self._finals.audio_of(segment_id))
 
+    def audio_stored(self, segment_id: str, samples: int) -> None:
+        """So many samples of a segment are in Redis."""
+        self.unstored.stored(samples)
+
     def checkpoint(self) -> list[Effect]:
         """Note how far the answers go, where another connection may go on with the session."""
         if not self._config.resume_window_s:
@@ -148,11 +145,8 @@ class Recognition:
 
     def hear(self, frame: bytes, now: float) -> Hearing[list[Effect]]:
         """Take the stream's next bytes, as the client sends them. Half a sample at the end waits for its other half."""
-        frame, self._astray = frame[self._astray :], max(self._astray - len(frame), 0)
-        encoding, raw = self._config.encoding, self._half + frame
-        whole = len(raw) - len(raw) % encoding.sample_bytes
-        raw, self._half = raw[:whole], raw[whole:]
-        pcm = to_pcm(raw, encoding)
+        raw = self._framing.take(frame)
+        pcm = to_pcm(raw, self._config.encoding)
         self._received += pcm_samples(pcm)
         self._missing.hear(pcm_samples(pcm) / self._config.sample_rate)
         told = self._tell_format(raw)
@@ -163,15 +157,16 @@ class Recognition:
 
     def configure(self, config: SessionConfig) -> None:
         """Go by other options: the endpoint at once, even in a pause; languages from the next utterance on."""
-        self._config = config
+        before, self._config = self._config, config
+        if (before.language, before.detect, before.languages) != (config.language, config.detect, config.languages):
+            self.language = _language(config)
         self._segmenter.configure(config.vad)
         if self._utterance:
             self._judge(self._utterance)
 
     def leave_out(self, size: int, now: float) -> list[Effect]:
         """So many bytes of the stream are refused: no final spans the hole, and what follows is read in its phase."""
-        self._astray = (len(self._half) + size + self._astray) % self._config.encoding.sample_bytes
-        self._half = b""
+        self._framing.leave_out(size)
         return self.flush(now)
 
     def flush(self, now: float, flush_id: str | None = None) -> list[Effect]:
@@ -220,11 +215,15 @@ class Recognition:
         """Give way as the cluster's step says; a change is told to the client and noted."""
         if step == self.step:
             return []
+        self.give_way(step)
+        self._note(f"shedding step {step}")
+        return [Send(replies.status(self._who.session_id, step, self._effort))]
+
+    def give_way(self, step: int) -> None:
+        """Go by the step of shedding."""
         self.step, self._effort = step, effort(step, self._config)
         if self._utterance:
             self._utterance.effort = self._effort
-        self._note(f"shedding step {step}")
-        return [Send(replies.status(self._who.session_id, step, self._effort))]
 
     def tick(self, now: float, queue_wait_s: float) -> list[Effect]:
         """Time passed: what is overdue is sent again, checked on or given up."""
@@ -287,14 +286,14 @@ class Recognition:
         An answer that comes later than the fixed silence finds the utterance closed: then that was its end.
         """
         config, text = self._config, utterance.text_ahead
-        if text is not None and config.vad.turn_mode != "fixed" and config.language == PORTUGUESE:
+        if text is not None and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
             self._segmenter.wait(samples_from_ms(turns.silence_ms(turns.judge(text), config.vad)))
 
     def _show(self, utterance: Utterance, result: Result, took_s: float, text: str = "") -> list[Effect]:
         """Send a partial's text, or a speculation's own."""
         if not isinstance(result, Transcript) or not (text := text or result.text) or not self._config.partial_results:
             return []
-        shown = replies.partial(self._who.session_id, utterance, result, text, took_s, self._redaction)
+        shown = replies.partial(self._who, utterance, result, text, took_s, self._redaction)
         if not shown.text:
             return []
         utterance.note_shown(shown.audio_end_ms, shown.timing.server_total_ms, len(shown.text))
@@ -321,15 +320,18 @@ class Recognition:
     ) -> tuple[FinalTranscript | Error, RecordSegment | RecordFailedSegment]:
         how = trace(final, answer, self._opened_at, now)
         if isinstance(answer, Transcript):
-            formats = self._config.formats(final.job.language)
+            if answer.text:
+                self.language.hear(answer.evidence)
+            formats = self._config.formats(answer.language or final.job.language)
             redaction = self._redaction
-            message = replies.final(self._who.session_id, final, answer, redaction, formats=formats)
+            message = replies.final(self._who, final, answer, redaction, formats=formats)
             dropped, _ = redaction.final(answer.dropped_text, ())
             return message, RecordSegment(message, how, dropped)
         start_ms, duration_ms = ms_from_samples(final.start), ms_from_samples(final.samples)
-        error = replies.failure(self._who.session_id, final, answer)
+        error = replies.failure(self._who, final, answer)
         self._log.error(self.audio_ms, error.code, error.message, error.segment_id)
-        return error, RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason, how)
+        channel = None if self._who.channel is UNSET else self._who.channel
+        return error, RecordFailedSegment(answer.segment_id, start_ms, duration_ms, answer.reason, how, channel)
 
     @property
     def _redaction(self) -> Redaction:
@@ -338,7 +340,8 @@ class Recognition:
 
     def _open(self, opened: Opened, now: float) -> Utterance:
         self.segments += 1
-        return Utterance(self._config, self._effort, self._who.uid, segment_name(self.segments), opened, now)
+        name = segment_name(self.segments, self._who.channel)
+        return Utterance(self._config, self.language, self._effort, self._who.uid, name, opened, now)
 
     def _tell_format(self, raw: bytes) -> list[Effect]:
         """Say, once, that the audio looks like something else."""
@@ -346,17 +349,28 @@ class Recognition:
         if looks_like is None:
             return []
         expected = f"expected {self._config.encoding.described} at {self._config.sample_rate} Hz, without a header"
-        message = f"The audio looks like {looks_like}: {expected}{'; it is not heard' * self._format.is_file}"
+        what = "The audio" if self._who.channel is UNSET else f"Channel {self._who.channel}"
+        message = f"{what} looks like {looks_like}: {expected}{'; it is not heard' * self._format.is_file}"
         self._log.error(self.audio_ms, ErrorCode.INVALID_MESSAGE, message)
-        return [Send(Error(code=ErrorCode.INVALID_MESSAGE, message=message, session_id=self._who.session_id))]
+        who = self._who
+        error = Error(code=ErrorCode.INVALID_MESSAGE, message=message, session_id=who.session_id, channel=who.channel)
+        return [Send(error)]
 
     def _vad_event(self, utterance: Utterance, state: protocol.SpeechState, position: int) -> list[Effect]:
         if not self._config.vad.enabled:
             return []
-        return [Send(replies.vad_event(self._who.session_id, utterance, state, position))]
+        return [Send(replies.vad_event(self._who, utterance, state, position))]
 
     def _note(self, what: str) -> None:
         self._log.note(self.audio_ms, what)
+
+
+def _language(config: SessionConfig, found: str = "") -> SpokenLanguage:
+    """What is spoken, `found` out before or not."""
+    if not config.detect:
+        return SpokenLanguage(config.language)
+    known = found in config.languages
+    return SpokenLanguage(found if known else config.language, config.languages, decided=known)
 
 
 def _segmenter(config: SessionConfig, tools: Tools, start: int) -> Segmenter:

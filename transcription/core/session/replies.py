@@ -3,6 +3,8 @@
 Transcripts are made here and nowhere else, so that what is redacted here is in no message, record or log.
 """
 
+from dataclasses import dataclass
+
 import msgspec
 
 from transcription.core.audio import ms_from_samples
@@ -26,18 +28,37 @@ from transcription.core.text.formatting import format_text
 from transcription.core.text.redaction import Redaction
 
 
-def vad_event(session_id: str, utterance: Utterance, state: SpeechState, position: int) -> VadEvent:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a session, or one channel of it, is called."""
+
+    uid: str
+    """Inside the service: in keys and groups. The client's own name may be reused."""
+    session_id: str
+    channel: int | msgspec.UnsetType = msgspec.UNSET
+    """Of several."""
+
+
+def vad_event(who: Identity, utterance: Utterance, state: SpeechState, position: int) -> VadEvent:
     """Speech began, or ended, at a position (samples at 16 kHz from the session's first)."""
-    return VadEvent(session_id=session_id, state=state, t_ms=ms_from_samples(position), segment_id=utterance.segment_id)
+    return VadEvent(
+        session_id=who.session_id,
+        channel=who.channel,
+        state=state,
+        t_ms=ms_from_samples(position),
+        segment_id=utterance.segment_id,
+    )
 
 
 def partial(
-    session_id: str, utterance: Utterance, answer: Transcript, text: str, total_s: float, redaction: Redaction
+    who: Identity, utterance: Utterance, answer: Transcript, text: str, total_s: float, redaction: Redaction
 ) -> PartialTranscript:
     """An open segment's text so far; `total_s` is how long its job took, from dispatch to answer."""
     shown, stable = redaction.partial(text, utterance.stable_text)
     return PartialTranscript(
-        session_id=session_id,
+        session_id=who.session_id,
+        channel=who.channel,
+        language=_told(answer, detected=utterance.language.detected),
         segment_id=utterance.segment_id,
         text=shown,
         confidence=round(answer.confidence, 3),
@@ -49,7 +70,7 @@ def partial(
 
 
 def final(
-    session_id: str, pending: PendingFinal, answer: Transcript, redaction: Redaction, *, formats: bool
+    who: Identity, pending: PendingFinal, answer: Transcript, redaction: Redaction, *, formats: bool
 ) -> FinalTranscript:
     """A segment's text for good; with `formats`, as Brazilians write it too."""
     heard = bounded(
@@ -60,7 +81,9 @@ def final(
     text, words = redaction.final(answer.text, heard)
     formatted = format_text(text, words) if formats else None
     return FinalTranscript(
-        session_id=session_id,
+        session_id=who.session_id,
+        channel=who.channel,
+        language=_told(answer, detected=bool(pending.job.languages)),
         segment_id=answer.segment_id,
         text=text,
         confidence=round(answer.confidence, 3),
@@ -75,12 +98,13 @@ def final(
     )
 
 
-def failure(session_id: str, pending: PendingFinal, answer: Failure) -> Error:
+def failure(who: Identity, pending: PendingFinal, answer: Failure) -> Error:
     """Why a segment has no text."""
     return Error(
         code=ErrorCode.QUEUE_FULL if answer.queue_full else ErrorCode.INFERENCE_ERROR,
         message=answer.reason,
-        session_id=session_id,
+        session_id=who.session_id,
+        channel=who.channel,
         segment_id=answer.segment_id,
         flush_id=pending.flush_id,
     )
@@ -91,6 +115,11 @@ def status(session_id: str, step: int, effort: Effort) -> Status:
     return Status(
         session_id=session_id, step=step, partials=effort.partials, partial_interval_ms=effort.partial_interval_ms
     )
+
+
+def _told(answer: Transcript, *, detected: bool) -> str | msgspec.UnsetType:
+    """The language that an answer is in, where it is told."""
+    return answer.language if detected and answer.language else msgspec.UNSET
 
 
 def timing(answer: Transcript, total_s: float) -> Timing:

@@ -19,11 +19,14 @@ from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Result
 from transcription.core.metadata import NOTHING
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
+from transcription.core.resuming import FRESH
 from transcription.core.session import options
+from transcription.core.session.channels import Channels
 from transcription.core.session.complaints import Complaints
 from transcription.core.session.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened, Send
 from transcription.core.session.life import Connected, Ended, Life, Live, Starting, State
-from transcription.core.session.recognition import FRESH, Identity, Recognition, Tools
+from transcription.core.session.recognition import Recognition, Tools
+from transcription.core.session.replies import Identity
 from transcription.core.session.segmenter import Hearing, heard
 from transcription.core.session.trace import EventLog
 
@@ -56,9 +59,14 @@ class Session:
         return None if isinstance(self._life, Connected) else self._life.session_id
 
     @property
+    def talkers(self) -> int:
+        """How many utterances are open: one a channel at most."""
+        return self._life.recognition.talkers if isinstance(self._life, Live) else 0
+
+    @property
     def talking(self) -> bool:
-        """Whether an utterance is open."""
-        return isinstance(self._life, Live) and self._life.recognition.talking
+        """Whether anybody is."""
+        return self.talkers > 0
 
     @property
     def saturated(self) -> bool:
@@ -77,6 +85,11 @@ class Session:
     def segments(self) -> int:
         """How many segments there have been, the open one included."""
         return recognition.segments if (recognition := self._recognition) else 0
+
+    @property
+    def language(self) -> str:
+        """What is spoken, as far as is known; of several channels in the first."""
+        return recognition.language.code if (recognition := self._recognition) else self.config.language
 
     def note(self, what: str) -> None:
         """Keep an event for the audit records: what an operator should know of this session at this point."""
@@ -206,10 +219,10 @@ class Session:
         """A segment's audio so far, as long as its final is awaited; for a Redis that has lost it."""
         return recognition.audio_of(segment_id) if (recognition := self._recognition) else b""
 
-    def audio_stored(self, samples: int) -> None:
+    def audio_stored(self, segment_id: str, samples: int) -> None:
         """So many samples of a `StoreAudio` are safe in Redis."""
         if recognition := self._recognition:
-            recognition.unstored.stored(samples)
+            recognition.audio_stored(segment_id, samples)
 
     def shed(self, step: int) -> list[Effect]:
         """Give way as the cluster's step says; the client is told of each change."""
@@ -259,7 +272,7 @@ class Session:
     # Inside
 
     @property
-    def _recognition(self) -> Recognition | None:
+    def _recognition(self) -> Recognition | Channels | None:
         return self._life.recognition if isinstance(self._life, Live | Ended) else None
 
     @property
@@ -281,10 +294,13 @@ class Session:
 
     def _stream(self, starting: Starting, admitted: Admitted, now: float) -> list[Effect]:
         self._last_heard_from = now
-        resumed = admitted.checkpoint.after(starting.last_segment_id) if admitted.checkpoint else None
+        config, found = self.config, admitted.checkpoint
+        fits = found is not None and found.width == config.channels
+        resumed = found.after(starting.last_segment_id) if found and fits else None
         checkpoint = resumed or FRESH
         who = Identity(self.uid, starting.session_id)
-        recognition = Recognition(who, self.config, self._tools, self._log, now, checkpoint)
+        hear = Channels if config.channels > 1 else Recognition
+        recognition = hear(who, config, self._tools, self._log, now, checkpoint)
         self._become(Live(State.STREAMING, starting.session_id, recognition), "resumed" if resumed else "admitted")
         if resumed:
             self.note("goes on with a lost connection's session")
@@ -292,9 +308,11 @@ class Session:
             session_id=starting.session_id,
             resumed=resumed is not None if starting.wants_resumed else UNSET,
             audio_received_ms=ms_from_samples(checkpoint.position) if resumed else UNSET,
+            language=self.language if config.detect else UNSET,
+            languages=list(config.languages) if config.detect else UNSET,
         )
         return [
-            RecordOpened(starting.session_id, self.config, starting.metadata),
+            RecordOpened(starting.session_id, config, starting.metadata),
             *recognition.checkpoint(),
             Send(started),
             *(Send(answer, again=True) for answer in checkpoint.answers),
@@ -310,7 +328,7 @@ class Session:
         )
         return [Send(configured)]
 
-    def _hear(self, recognition: Recognition, pcm: bytes, now: float) -> Hearing[list[Effect]]:
+    def _hear(self, recognition: Recognition | Channels, pcm: bytes, now: float) -> Hearing[list[Effect]]:
         if len(pcm) > self.config.max_frame_bytes:
             message = f"Binary frame of {len(pcm)} bytes: expected at most {self.config.max_frame_bytes}"
             return self._complain(message, now) + recognition.leave_out(len(pcm), now)
@@ -356,6 +374,7 @@ class Session:
             self._log.errors,
             tuple(self._log.events),
             resumable=self._resumable and not over,
+            language=live.recognition.language.code,
         )
         return [closed, *([] if live.reason is EndReason.RESUMED else [Send(ended)]), Close(live.close_code)]
 

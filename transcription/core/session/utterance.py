@@ -12,6 +12,7 @@ from transcription.core.contract.keyspace import audio_key, group_name, overtake
 from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
 from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
+from transcription.core.session.language import SpokenLanguage
 from transcription.core.session.pending_finals import PartialShown, PendingFinal
 from transcription.core.session.stabiliser import Stabiliser
 
@@ -41,7 +42,14 @@ class Utterance:
     """A segment between its first sample and its endpoint."""
 
     def __init__(
-        self, config: SessionConfig, effort: Effort, session_uid: str, segment_id: str, opened: Opened, now: float
+        self,
+        config: SessionConfig,
+        language: SpokenLanguage,
+        effort: Effort,
+        session_uid: str,
+        segment_id: str,
+        opened: Opened,
+        now: float,
     ) -> None:
         self.effort = effort
         """May change while the segment is open."""
@@ -54,6 +62,10 @@ class Utterance:
         """Those shown so far, the first `MAX_PARTIALS`."""
         self._speech_at = opened.speech_at
         self._config = config
+        self.language = language
+        """As far as the session knows it."""
+        self._partials_in = ""
+        """The language of partials, once one of them was long enough to tell."""
         self._uid = session_uid
         self.pcm = bytearray()
         """Its audio, kept until its final is in: Redis may lose it."""
@@ -125,6 +137,7 @@ class Utterance:
             return None
         if result.audio_end - job.start >= EVIDENCE * self._window:
             self._stabiliser.feed(result.text, result.sure_words)
+            self._partials_in = self._partials_in or result.language
         text = " ".join([*self._committed, result.text])
         agreed = len(self._stabiliser.agreed)
         if agreed and len(result.words) > agreed:
@@ -253,6 +266,7 @@ class Utterance:
     def _job(
         self, kind: Kind, name: str, *, start: int, end: int | None, beam_size: int, words: bool, prefix: str = ""
     ) -> Job:
+        language = (kind is Kind.PARTIAL and self._partials_in) or self.language.code
         return Job(
             job_id=f"{self._uid}:{self.segment_id}:{name}",
             group=group_name(self._uid),
@@ -263,11 +277,12 @@ class Utterance:
             number=self._partials,
             start=start,
             end=end,
-            language=self._config.language,
+            language=language,
+            languages={} if kind is Kind.PARTIAL and self._partials_in else self.language.known,
             task=self._config.task,
             endpointed=self._config.vad.enabled,
             recorded=self._config.recorded,
-            keyterms=self._config.keyterms_heard,
+            keyterms=self._config.keyterms_in(language),
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,

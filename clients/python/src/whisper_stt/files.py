@@ -42,8 +42,8 @@ async def transcribe(
     An error of this package that breaks it off has what was transcribed by then as its `transcript`.
 
     Args:
-        source: 16-bit little-endian mono PCM in pieces of any length, such as an `Audio`: an asynchronous iterable, or
-            one that is read in a thread of its own.
+        source: 16-bit little-endian PCM in pieces of any length, such as an `Audio`: an asynchronous iterable, or one
+            that is read in a thread of its own. Mono, or of as many channels as `options` say.
         on_event: called with each event, in order.
         on_progress: called with the seconds of audio that are transcribed.
         options: those of `connect`.
@@ -70,7 +70,12 @@ async def transcribe(
 
 
 def transcribe_file(
-    file: str | PathLike[str] | BinaryIO, url: str | None = None, *, channel: int | None = None, **options: Any
+    file: str | PathLike[str] | BinaryIO,
+    url: str | None = None,
+    *,
+    channel: int | None = None,
+    channels: int = 1,
+    **options: Any,
 ) -> Transcript:
     """Transcribe a recording in any format that PyAV reads.
 
@@ -78,13 +83,14 @@ def transcribe_file(
         file: a path, also of a pipe; `-` for standard input; or a file object opened in binary mode.
         url: the service's WebSocket; that of `STT_URL`, or this machine's, when left out.
         channel: which one to hear, counting from 1; left out, all of them, mixed.
+        channels: 2 to hear the first two each by itself; finals say which one (`channel`, counting from 0).
         options: those of `connect` and `transcribe`; partials are off.
 
     Raises `MediaError` for a file that is no audio, `ConnectError` and `RefusedError` for the service,
     `SegmentsLostError` when something has no transcript. What is damaged in the file is in the transcript's `damage`.
     """
-    with Audio(file, channel=channel) as audio:
-        transcript = asyncio.run(transcribe(audio, url=url, **{"partials": False, **options}))
+    with Audio(file, channel=channel, channels=channels) as audio:
+        transcript = asyncio.run(transcribe(audio, url=url, channels=channels, **{"partials": False, **options}))
     if transcript.failed:
         raise SegmentsLostError(transcript, len(transcript.failed))
     return transcript

@@ -31,6 +31,9 @@ def connect(
     keyterms: Sequence[str] = (),
     external_id: str | None = None,
     tags: Sequence[str] = (),
+    languages: Sequence[str] = (),
+    channels: int = 1,
+    channel_names: Sequence[str] = (),
     api_key: str | None = None,
     speed: float = DEFAULT_SPEED,
     retry_s: float = 30.0,
@@ -40,7 +43,8 @@ def connect(
 
     Args:
         url: the service's WebSocket; that of `STT_URL`, or this machine's, when left out.
-        language: what is spoken, such as `pt` or `pt-BR`; the service's own when left out.
+        language: what is spoken, such as `pt` or `pt-BR`, or `auto` for the service to find out; the service's own when
+            left out.
         sample_rate: samples a second of the audio that is sent, 8000 to 48000.
         encoding: of that audio: `pcm_s16le`, 16-bit little-endian, when left out; `mulaw` or `alaw` for G.711.
         vad: whether the service finds utterances by itself; without, one ends with `flush` or after its maximum.
@@ -58,6 +62,9 @@ def connect(
         external_id: what the call is named elsewhere, for the operator to find it by: up to 128 characters. The service
             keeps it in the session's record.
         tags: up to 16 words to find it by, of up to 64 characters.
+        languages: those that the language may be, with `auto`; the service's own when left out.
+        channels: 2 for a sample of each of two talkers in turn, each heard by itself.
+        channel_names: who they are, for the service's records.
         api_key: sent as a bearer token; that of `STT_API_KEY` when left out.
         speed: how many times faster than real time audio that exists already goes out, at most.
         retry_s: how long a lost connection is tried again (s).
@@ -79,6 +86,9 @@ def connect(
         min_silence_ms=min_silence_ms,
         max_hold_ms=max_hold_ms,
         keyterms=tuple(keyterms) or None,
+        languages=tuple(languages) or None,
+        channels=channels,
+        channel_names=tuple(channel_names) or None,
     )
     return Stream(
         address(url, api_key),

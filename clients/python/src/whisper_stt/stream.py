@@ -61,6 +61,7 @@ class Stream:
         self._dialler = Dialler(address, timeout_s)
         self._session = Session(config, speed=speed, metadata=metadata)
         self._sample_rate = config.sample_rate
+        self._channels = config.channels
         self._spoken = SpokenTimes()
         self._retry_s = retry_s
         self._timeout_s = timeout_s
@@ -121,10 +122,13 @@ class Stream:
         self._feeding = asyncio.create_task(self._feed(source))
 
     async def send(self, pcm: bytes) -> None:
-        """Send audio: mono, in the stream's encoding and rate. Waits while the service has enough to do."""
+        """Send audio: a sample of each channel in turn, in the stream's encoding and rate.
+
+        Waits while the service has enough to do.
+        """
         self._check_open()
         self._session.push(pcm)
-        self._spoken.push(len(pcm) / 2 / self._sample_rate, time.time())
+        self._spoken.push(len(pcm) / 2 / self._channels / self._sample_rate, time.time())
         self._work.set()
         while self._session.unsent_s > AHEAD_S and not self._failure:
             self._room.clear()

@@ -58,6 +58,7 @@ examples:
   whisper-stt transcribe --format srt --output film.srt film.mkv
   whisper-stt transcribe --format json --output transcripts/ calls/*.wav
   whisper-stt transcribe --local call.mp3
+  whisper-stt transcribe --channels 2 --channel-names agent,caller --format srt call.wav
   ffmpeg -v error -i rtsp://camera/audio -f wav - | whisper-stt transcribe --realtime -
 """,
     "mic": """\
@@ -126,6 +127,9 @@ def parser() -> argparse.ArgumentParser:
     transcribe = command("transcribe", "Transcribe recordings or a pipe.", session, found, reading, output)
     transcribe.add_argument("files", nargs="+", metavar="FILE", help="any format FFmpeg reads; - is standard input")
     transcribe.add_argument("--output", "-o", help="a file, or a directory for a file each (default: standard output)")
+    transcribe.add_argument("--languages", type=_names, default=(), metavar="CODES", help="find out which: pt,es,en")
+    transcribe.add_argument("--channels", type=int, choices=(1, 2), default=1, help="2: hear two talkers apart (1)")
+    transcribe.add_argument("--channel-names", type=_names, default=(), metavar="NAMES", help="such as agent,caller")
     transcribe.add_argument("--realtime", action="store_true", help="as it was spoken, with live partials")
     transcribe.add_argument("--local", action="store_true", help="without a service, by its engine (after `make run`)")
     transcribe.add_argument("--model", metavar="NAME", help="with --local (default: $STT_WHISPER_MODEL)")
@@ -220,6 +224,10 @@ def _kinds(text: str) -> tuple[str, ...]:
     if unknown := next((kind for kind in kinds if kind not in REDACTED), None):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(REDACTED)}, got {unknown}")
     return kinds
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
 def _version() -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from whisper_stt.cli import Exit, output
@@ -19,10 +19,19 @@ from whisper_stt.session.messages import Event, FinalTranscript, ServerError
 class Account:
     """The transcript of one input as it grows."""
 
-    def __init__(self, name: str, kind: str, target: Target | None, *, times: bool, formatted: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        target: Target | None,
+        *,
+        times: bool,
+        formatted: bool = False,
+        speakers: Sequence[str] = (),
+    ) -> None:
         """Begin; `kind` is one of `targets.FORMATS`, no `target` is standard output, `times` are those of lines.
 
-        `formatted`: whether the text is that which Brazilians write; JSON has both.
+        `formatted`: whether the text is that which Brazilians write; JSON has both. `speakers`: names of the channels.
         """
         self.interruption = Interruption()
         self.damage: str | None = None
@@ -32,6 +41,7 @@ class Account:
         self._target = target
         self._times = times
         self._formatted = formatted
+        self._speakers = speakers
         # Subtitles and JSON are whole documents.
         self._telling = kind == "txt" and target is None
         self._segments: list[FinalTranscript] = []
@@ -45,7 +55,7 @@ class Account:
                     event = as_written(event)
                 self._segments.append(event)
                 if self._telling:
-                    say(output.line(event, times=self._times))
+                    say(output.line(event, times=self._times, speakers=self._speakers))
             case ServerError():
                 self._failed.append(event)
 
@@ -93,7 +103,16 @@ class Account:
         return unwritten or code or (Exit.INCOMPLETE if self._failed else Exit.OK)
 
     def _write(self, why: str | None) -> int:
-        text = output.render(self._kind, self.name, self._segments, self._failed, times=self._times, incomplete=why)
+        segments = sorted(self._segments, key=lambda segment: segment.start)
+        text = output.render(
+            self._kind,
+            self.name,
+            segments,
+            self._failed,
+            times=self._times,
+            incomplete=why,
+            speakers=self._speakers,
+        )
         if self._target is None:
             say(text)
             return Exit.OK

@@ -36,6 +36,14 @@ def check(arguments: argparse.Namespace) -> None:
     for option in ("realtime", "url"):
         if arguments.local and getattr(arguments, option):
             raise OptionError(f"--local and --{option} do not go together: there is no service")
+    if arguments.local and (arguments.channels > 1 or arguments.languages):
+        raise OptionError("--local hears one channel in one language: --channels and --languages take a service")
+    if arguments.channel and arguments.channels > 1:
+        raise OptionError("--channel and --channels do not go together: hear one, or each by itself")
+    if arguments.channel_names and len(arguments.channel_names) != arguments.channels:
+        raise OptionError(f"--channel-names: expected {arguments.channels}, one a channel")
+    if arguments.languages and arguments.language not in (None, "auto"):
+        raise OptionError("--languages goes with --language auto, or without --language")
 
 
 async def transcribe(

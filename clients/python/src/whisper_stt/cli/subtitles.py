@@ -10,6 +10,7 @@ page has the same rule in `subtitles.js`. The golden transcripts in `tests/contr
 - A cue appears with its first word. It stays for 5/6 s at least, and half a second beyond its last word where reading
   takes that long at 17 characters a second. A gap of half a second or less to the next cue is closed to two frames
   (at 24 a second), so that nothing flickers and a change is seen; a cue that is too short delays the next.
+- Where several people speak each passage begins with the name of who says it, and cues come in the order they begin.
 - Texts are as the transcript has them. Times are those of the words in it; where they are not known, and in a segment
   without any, time is shared by length. A segment without text has no cue.
 
@@ -51,6 +52,8 @@ class Said:
     text: str
     words: Sequence[tuple[str, float, float]] = ()
     """Word, start and end; seconds from the start of the segment."""
+    speaker: str = ""
+    """Who says it, where several do."""
 
 
 class Word(NamedTuple):
@@ -93,7 +96,10 @@ def clock(ms: int, point: str) -> str:
 
 def cues(segments: Sequence[Said]) -> list[Cue]:
     """The transcript in cues that do not overlap, in order."""
-    groups = [group for said in segments for passage in _passages(_words(said)) for group in _cut(passage)]
+    passages = [_by(said.speaker, passage) for said in segments for passage in _passages(_words(said))]
+    groups = [group for passage in passages for group in _cut(passage)]
+    if any(said.speaker for said in segments):
+        groups.sort(key=lambda words: words[0].start)
     found: list[Cue] = []
     free = 0
     for words, following in zip_longest(groups, groups[1:]):
@@ -135,6 +141,11 @@ def _passages(words: Sequence[Word]) -> Iterator[list[Word]]:
         passage.append(word)
     if passage:
         yield passage
+
+
+def _by(speaker: str, passage: list[Word]) -> list[Word]:
+    """A passage that says who speaks, where that is known."""
+    return [Word(f"{speaker}:", passage[0].start, passage[0].start), *passage] if speaker else passage
 
 
 def _is_sentence(words: Sequence[Word]) -> bool:

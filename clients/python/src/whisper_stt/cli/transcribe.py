@@ -28,7 +28,7 @@ def transcribe(arguments: argparse.Namespace) -> int:
     codes: list[int] = []
     for name, target in zip(arguments.files, plan(arguments.files, arguments.output, kind), strict=True):
         try:
-            with Audio(name, channel=arguments.channel) as audio:
+            with Audio(name, channel=arguments.channel, channels=arguments.channels) as audio:
                 code = _one(audio, name, kind, target, arguments)
         except MediaError as error:
             complain(error)
@@ -40,7 +40,14 @@ def transcribe(arguments: argparse.Namespace) -> int:
 
 
 def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: argparse.Namespace) -> int:
-    account = Account(name, kind, target, times=not arguments.no_times, formatted=arguments.formatted)
+    account = Account(
+        name,
+        kind,
+        target,
+        times=not arguments.no_times,
+        formatted=arguments.formatted,
+        speakers=arguments.channel_names,
+    )
     live = arguments.realtime or name == "-"
     if kind == "txt" and target is None and len(arguments.files) > 1:
         say(f"==> {name} <==\n")
@@ -62,7 +69,10 @@ def _one(audio: Audio, name: str, kind: str, target: Target | None, arguments: a
                 on_event=hear,
                 on_progress=screen.done,
                 url=arguments.url,
-                language=arguments.language,
+                language=arguments.language or ("auto" if arguments.languages else None),
+                languages=arguments.languages,
+                channels=arguments.channels,
+                channel_names=arguments.channel_names,
                 vad_threshold=arguments.vad_threshold,
                 text_format="pt-BR" if arguments.formatted else None,
                 redact=arguments.redact,

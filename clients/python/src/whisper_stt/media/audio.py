@@ -18,23 +18,26 @@ TRIES = 20
 
 
 class Audio:
-    """An input, open for reading. Iterating decodes it: 16-bit mono PCM at 16 kHz, block by block.
+    """An input, open for reading. Iterating decodes it: 16-bit PCM at 16 kHz, mono or several channels, block by block.
 
     What is damaged is left out, and the rest goes on: see `damage`.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, channel: int | None = None) -> None:
+    def __init__(
+        self, source: str | os.PathLike[str] | BinaryIO, *, channel: int | None = None, channels: int = 1
+    ) -> None:
         """Open an input.
 
         Args:
             source: a path, also of a pipe; `-` for standard input; or a file object opened in binary mode.
             channel: which one to hear, counting from 1; left out, all of them, mixed.
+            channels: of more than 1 the first so many are given, a sample of each in turn.
 
-        Raises `MediaError` for what cannot be opened, holds no audio or lacks the channel.
+        Raises `MediaError` for what cannot be opened, holds no audio or lacks the channels.
         """
         _require_av()
         self._source = Source(source)
-        self._channel = channel
+        self._channel, self._channels = channel, channels
         self.name = self._source.name
         self.seconds: float | None = None
         """How long it is, if it says so."""
@@ -66,7 +69,7 @@ class Audio:
             while self._container:
                 for samples in _gathered(self._samples()):
                     self._heard += len(samples)
-                    yield mixer.mix(samples).tobytes()
+                    yield (mixer.mix(samples) if self._channels == 1 else self._apart(samples)).tobytes()
                 self._next()
         finally:
             self._iterated = False
@@ -101,6 +104,11 @@ class Audio:
         if self._channel is not None and not 1 <= self._channel <= has:
             container.close()
             raise MediaError(f"{self.name}: there is no channel {self._channel}, expected 1 to {has}")
+        if self._channels > has:
+            container.close()
+            raise MediaError(
+                f"{self.name}: has {has} channel{'s' * (has != 1)}, expected {self._channels} to hear apart"
+            )
         return part, container
 
     def _next(self) -> None:
@@ -171,6 +179,13 @@ class Audio:
             except OSError as error:
                 self._note(f"from {self._clock()} on it cannot be read: {_reason(error)}")
                 break
+
+    def _apart(self, samples: Any) -> Any:
+        """The channels that are heard each by itself; where a part of the input lacks some they are silent."""
+        import numpy as np
+
+        missing = max(self._channels - samples.shape[1], 0)
+        return np.pad(samples[:, : self._channels], ((0, 0), (0, missing)))
 
     def _note(self, damage: str) -> None:
         self.damage = self.damage or damage

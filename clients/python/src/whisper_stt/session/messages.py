@@ -29,11 +29,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_hold_ms: float | None = None
     keyterms: tuple[str, ...] | None = None
     """Names and products that may be said, as they are written (docs/keyterms.md)."""
+    languages: tuple[str, ...] | None = None
+    """Those that the language may be, with `lang_code` `auto`."""
+    channels: int = 1
+    """Samples of each in turn."""
+    channel_names: tuple[str, ...] | None = None
 
     @property
-    def sample_bytes(self) -> int:
-        """Bytes of one sample."""
-        return 1 if self.encoding in ("mulaw", "alaw") else 2
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of each channel."""
+        return self.channels * (1 if self.encoding in ("mulaw", "alaw") else 2)
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +62,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     """Go on with other options; those that are `None` stay as they are."""
 
     lang_code: str | None = None
+    languages: tuple[str, ...] | None = None
     turn_mode: TurnMode | None = None
     min_silence_ms: float | None = None
     max_hold_ms: float | None = None
@@ -125,6 +131,9 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session_sta
     """Whether it is the session that the lost connection had."""
     audio_received_ms: float = 0.0
     """Up to where a resumed session has the audio."""
+    language: str | None = None
+    """What is taken for spoken until more is known, where that is to be found out."""
+    languages: list[str] | None = None
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
@@ -145,6 +154,8 @@ class VadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="vad_event"):
     state: Literal["speech_start", "speech_end"]
     t_ms: float
     segment_id: str | None = None
+    channel: int | None = None
+    """Counted from 0, of several."""
 
 
 class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_transcript"):
@@ -159,6 +170,8 @@ class PartialTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="partial_
     speculative: bool = False
     """Whether this is the final's text already, unless speech resumes first."""
     audio_end_ms: float = 0.0
+    channel: int | None = None
+    language: str | None = None
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +198,10 @@ class FinalTranscript(msgspec.Struct, frozen=True, kw_only=True, tag="final_tran
     dropped: Dropped | None = None
     """Why `text` is empty although the model wrote something."""
     flush_id: str | None = None
+    channel: int | None = None
+    """Counted from 0, of several."""
+    language: str | None = None
+    """What the text is in, where that was to be found out."""
 
     @property
     def start(self) -> float:
@@ -215,6 +232,7 @@ class ServerError(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
     flush_id: str | None = None
     refused: str | None = None
     """The client's message that this answers: `configure`, or none."""
+    channel: int | None = None
     retry_after_ms: int | None = None
 
 

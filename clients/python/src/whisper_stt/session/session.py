@@ -71,7 +71,7 @@ class Session:
         self.config = config
         """Of the session that is open, or opened next."""
         self._rate = config.sample_rate
-        self._backlog = Backlog(config.sample_rate, config.sample_bytes)
+        self._backlog = Backlog(config.sample_rate, config.frame_bytes)
         self._pacer = Pacer(speed)
         self._phase = Phase.APART
         self._ended = False
@@ -90,7 +90,10 @@ class Session:
         self._answered: set[str] = set()
         self._last_segment: str | None = None
         self._unanswered: set[str] = set()
-        self._speaking = False
+        self._speaking: set[int | None] = set()
+        """The channels on which somebody is."""
+        self._transcribed = [0] * config.channels
+        """Up to where in the stream each channel is."""
         self._changes: deque[Configure] = deque()
         """Asked for, and not sent yet."""
         self._asked: deque[Configure] = deque()
@@ -250,7 +253,7 @@ class Session:
             self._base = self._backlog.rewind()
             self._answered, self._last_segment = set(), None
         # What was unanswered is said again.
-        self._unanswered, self._speaking = set(), False
+        self._unanswered, self._speaking = set(), set()
         self._session_id, self._phase = started.session_id, Phase.LIVE
         self._changes.extendleft(reversed(self._asked))
         self._asked.clear()
@@ -293,7 +296,7 @@ class Session:
         if part.flush_id is None and (delay := self._pacer.delay(now, len(self._unanswered))) > 0:
             return Wait(delay)
         # Without a VAD nobody says what is silence.
-        keep = self._speaking or bool(self._unanswered) or not self.config.vad_enabled
+        keep = bool(self._speaking) or bool(self._unanswered) or not self.config.vad_enabled
         self._backlog.take(now, keep=keep)
         if part.flush_id is not None:
             return encode(Flush(flush_id=part.flush_id))
@@ -310,8 +313,8 @@ class Session:
 
     def _hear(self, message: ServerMessage) -> list[Happening]:
         match message:
-            case VadEvent(state=state, segment_id=segment_id):
-                self._speaking = state == "speech_start"
+            case VadEvent(state=state, segment_id=segment_id, channel=channel):
+                (self._speaking.add if state == "speech_start" else self._speaking.discard)(channel)
                 if state == "speech_end" and segment_id and segment_id not in self._answered:
                     self._unanswered.add(segment_id)
                 return [replace(message, t_ms=self._at(message.t_ms))]
@@ -330,7 +333,11 @@ class Session:
         self._last_segment = segment_id
         self._unanswered.discard(segment_id)
         if isinstance(answer, FinalTranscript):
-            self._backlog.confirm(round(answer.end * self._rate))
+            channel, end = answer.channel or 0, round(answer.end * self._rate)
+            if self.config.channels > 1 and end <= self._transcribed[channel] and answer.audio_duration_ms:
+                return []  # another session heard it again, for the other channel's sake
+            self._transcribed[channel] = max(end, self._transcribed[channel])
+            self._backlog.confirm(min(self._transcribed))
         if answer.flush_id is None or self._backlog.answered(answer.flush_id):
             return [answer]
         # The flush was sent twice, and has its answer.
