@@ -14,7 +14,7 @@ CLIENTS := .venv-clients
 JAVASCRIPT := tests/dialects/javascript
 
 .PHONY: run test test-stack test-clients test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site \
-	packages clean
+	messages packages clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
 	@echo "Starting …"
@@ -76,6 +76,9 @@ docs-site: $(VENV)-docs/stamp  ## the documentation as a site, in site/; a broke
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet --config-file mkdocs.yml
 	@! grep -rE '<(script|link|img)[^>]+(src|href)="?https?:' site --include='*.html'  # nothing comes from another host
 	@echo "site/index.html: open it, or serve it with python3 -m http.server -d site"
+
+messages: $(VENV)/dev.stamp  ## gathers what people read into the catalogues, lists what is not translated, compiles
+	@$(BIN)/python deploy/messages.py
 
 packages: $(VENV)/dev.stamp  ## the clients' sdists and wheels, in dist/ (docs/releases.md)
 	rm -rf dist

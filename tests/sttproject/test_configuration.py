@@ -87,6 +87,17 @@ def test_the_default_model_is_warned_of_for_portuguese_and_not_for_english() -> 
     assert "stt.W001" not in found(env.load(whisper_model="large-v3-turbo"))
 
 
+@pytest.mark.parametrize("zone", ["Brasil", "/etc/localtime", "America", "../UTC", ""])
+def test_a_time_zone_that_there_is_not_is_refused(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, with one that is good; languages are written as people write them."""
+    monkeypatch.setenv("TIME_ZONE", zone)
+    with pytest.raises(env.BadEnvironment, match=r"TIME_ZONE=.*America/Sao_Paulo"):
+        env.load()
+    monkeypatch.setenv("TIME_ZONE", "America/Sao_Paulo")
+    monkeypatch.setenv("LANGUAGE_CODE", "pt-BR")
+    assert (env.load().time_zone, env.load().language_code) == ("America/Sao_Paulo", "pt-br")
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
