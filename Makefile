@@ -104,7 +104,7 @@ $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt 
 
 $(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
 	@echo "Installing what checks and tests need (once) …"
-	@$(call GROWTH,2300) $(PIP) -r requirements/dev.txt $(CLIENT)
+	@$(call GROWTH,2600) $(PIP) -r requirements/dev.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp
 
 $(CLIENTS)/clients.stamp: requirements/clients.txt $(JAVASCRIPT)/package-lock.json

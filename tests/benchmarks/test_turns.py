@@ -1,7 +1,5 @@
 """Policies over turns that were heard once, and the turns themselves."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from benchmarks.dictation import HALVES, KINDS, Turn, dictation
 from benchmarks.hearing import Heard
 from benchmarks.reporting import turns_markdown
 from benchmarks.turns import MODES, Ended, Point, Swept, play, sweep
+from harness.programs import needed
 from transcription.core.config import VadConfig
 from transcription.core.session.endpointing import WINDOW
 
@@ -57,9 +56,9 @@ def test_the_report_has_all_modes() -> None:
     assert "1 of 1" in markdown
 
 
-@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_turns_are_dictated() -> None:
     """The same for the same seed, others in the other half; where each piece ends is known."""
+    needed("espeak-ng")
     tuning, again, judging = (dictation(half, 6, ["pt-br"], 3) for half in (HALVES[0], HALVES[0], HALVES[1]))
 
     for one, other in zip(tuning, again, strict=True):
