@@ -14,7 +14,7 @@ CLIENTS := .venv-clients
 JAVASCRIPT := tests/dialects/javascript
 
 .PHONY: run test test-stack test-clients test-again test-livekit-oldest check format bench chaos fuzz soak docs docs-site \
-	packages clean
+	messages packages clean
 
 run: $(VENV)/run.stamp  ## the whole service on this machine; Ctrl-C stops it; ARGS=--dry-run only checks
 	@deploy/cublas.sh $(BIN)
@@ -78,6 +78,9 @@ docs-site: $(VENV)-docs/stamp  ## the documentation as a site, in site/; a broke
 	@! grep -rE '<(script|link|img)[^>]+(src|href)="?https?:' site --include='*.html'  # nothing comes from another host
 	@echo "site/index.html: open it, or serve it with python3 -m http.server -d site"
 
+messages: $(VENV)/dev.stamp  ## gathers what people read into the catalogues, lists what is not translated, compiles
+	@$(BIN)/python deploy/messages.py
+
 packages: $(VENV)/dev.stamp  ## the clients' sdists and wheels, in dist/ (docs/releases.md)
 	rm -rf dist
 	$(BIN)/python deploy/packages.py dist
@@ -96,13 +99,13 @@ $(VENV)-docs/stamp: requirements/docs.txt
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt requirements/embedded.txt
-	@echo "Installing the requirements (once; some 820 MB on disk, and the model another 140) …"
-	@$(call GROWTH,820) $(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
+	@echo "Installing the requirements (once; some 840 MB on disk, and the model another 140) …"
+	@$(call GROWTH,840) $(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
 	@echo "Installing what checks and tests need (once) …"
-	@$(call GROWTH,2300) $(PIP) -r requirements/dev.txt $(CLIENT)
+	@$(call GROWTH,2600) $(PIP) -r requirements/dev.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp
 
 $(CLIENTS)/clients.stamp: requirements/clients.txt $(JAVASCRIPT)/package-lock.json

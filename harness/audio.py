@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.programs import needed
+
 AUDIO = Path(__file__).parent.parent / "tests" / "audio"
 SAMPLE_RATE = 16_000
 BYTES_PER_S = 2 * SAMPLE_RATE
@@ -50,5 +52,5 @@ def wav(pcm: bytes, rate: int = SAMPLE_RATE) -> bytes:
 
 def encoded(pcm: bytes, *options: str | Path, rate: int = SAMPLE_RATE, to: str | Path = "-") -> bytes:
     """The PCM as FFmpeg writes it; empty where it is written to a file."""
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "-", *options, to]
-    return subprocess.run(command, input=pcm, check=True, capture_output=True).stdout
+    given = ["-v", "error", "-y", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "-"]
+    return subprocess.run([needed("ffmpeg"), *given, *options, to], input=pcm, check=True, capture_output=True).stdout

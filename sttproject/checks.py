@@ -1,5 +1,6 @@
 """Configuration that cannot be right, found by `manage.py check` before traffic does."""
 
+import sys
 from ipaddress import ip_address
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from sttproject import env, telemetry
 
+ENGLISH_ONLY = "stt.W001"
 ENGLISH_ONLY_HINT = (
     "For Portuguese set STT_WHISPER_MODEL=large-v3-turbo (on a CPU: base or small; make run takes base by itself)."
 )
@@ -25,7 +27,7 @@ def problems(stt: env.Env) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if stt.engine == "whisper" and is_english_only(stt.whisper_model) and stt.language != "en":
         text = f"STT_WHISPER_MODEL={stt.whisper_model} knows English only, but STT_LANGUAGE is {stt.language}."
-        found.append(checks.Warning(text, hint=ENGLISH_ONLY_HINT, id="stt.W001"))
+        found.append(checks.Warning(text, hint=ENGLISH_ONLY_HINT, id=ENGLISH_ONLY))
     if stt.device == "cpu" and stt.compute_type in {"float16", "bfloat16", "int8_float16", "int8_bfloat16"}:
         text = f"STT_COMPUTE_TYPE={stt.compute_type} needs a GPU, but STT_DEVICE is cpu."
         found.append(checks.Warning(text, hint="Set STT_COMPUTE_TYPE=int8 (or float32).", id="stt.W002"))
@@ -91,8 +93,13 @@ def _contradictions(stt: env.Env) -> list[str]:
 
 @register()
 def check_configuration(**_: Any) -> list[CheckMessage]:
-    """The running configuration's `problems`, for `manage.py check`."""
-    return problems(settings.STT)
+    """The running configuration's `problems`, before each command of `manage.py`.
+
+    That a model which nobody has chosen knows English only is told to who asks or installs, not to who makes a key or
+    an admin: `make run` may have taken another.
+    """
+    asked = sys.argv[1:2] in (["check"], ["migrate"]) or env.is_set("whisper_model")
+    return [problem for problem in problems(settings.STT) if asked or problem.id != ENGLISH_ONLY]
 
 
 @register(deploy=True)

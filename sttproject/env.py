@@ -10,6 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, field_validator
@@ -256,6 +257,13 @@ class Env(BaseSettings):
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
+    language_code: Literal["en", "pt-br"] = _plain(
+        "LANGUAGE_CODE",
+        "en",
+        "Language of the admin for browsers that ask for neither English nor Portuguese, and of what its log keeps",
+    )
+    time_zone: str = _plain("TIME_ZONE", "UTC", "Time zone of the admin's times and of the log: `America/Sao_Paulo`")
+
     @field_validator(*LISTS, mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -290,6 +298,20 @@ class Env(BaseSettings):
             raise ValueError("expected a path that none of the service's own begins with, such as /stt")
         if value and not is_prefix(value):
             raise ValueError("expected at most 128 characters and eight names, none of them . or ..")
+        return value
+
+    @field_validator("language_code", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):  # a path, a directory, a name that there is not
+            raise ValueError("expected a name of the tz database such as America/Sao_Paulo or UTC") from None
         return value
 
     @field_validator("language")
@@ -388,7 +410,7 @@ def is_set(field: str) -> bool:
     return field in Env().model_fields_set
 
 
-CLIENT_VARIABLES = frozenset({"STT_API_KEY"})
+CLIENT_VARIABLES = frozenset({"STT_API_KEY", "STT_URL"})
 """What clients read, and the service does not."""
 
 

@@ -37,6 +37,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "transcription.ingress.language.AdminLanguage",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -129,9 +130,10 @@ CHANNEL_LAYERS = {
     },
 }
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = STT.language_code
 LANGUAGES = [("en", "English"), ("pt-br", "Português")]
-TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "sttproject.formats"
+TIME_ZONE = STT.time_zone  # of the log, too: Django sets the process to it
 USE_TZ = True
 STATIC_URL = "/static/"
 STORAGES = {

@@ -19,21 +19,26 @@ class ApiKey(models.Model):
     handshake must cost next to nothing.
     """
 
-    name = models.CharField(max_length=64, help_text="Whose key it is")
+    name = models.CharField(_("name"), max_length=64, help_text=_("Whose key it is"))
     prefix = models.CharField(max_length=12, unique=True, editable=False, help_text="How the key begins, after stt_")
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    created = models.DateTimeField(editable=False)
-    expires = models.DateTimeField(null=True, blank=True, help_text="Never, when empty")
-    revoked = models.DateTimeField(null=True, editable=False)
-    last_used = models.DateTimeField(null=True, editable=False, help_text="To the minute")
+    created = models.DateTimeField(_("created"), editable=False)
+    expires = models.DateTimeField(_("expires"), null=True, blank=True, help_text=_("Never, when empty"))
+    revoked = models.DateTimeField(_("revoked"), null=True, editable=False)
+    last_used = models.DateTimeField(_("last used"), null=True, editable=False, help_text=_("To the minute"))
     max_sessions = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1)], help_text="At a time; no limit of its own when empty"
-    )
-    minutes_a_day = models.PositiveIntegerField(
+        _("max sessions"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Minutes of audio a day (UTC); no limit when empty",
+        help_text=_("At a time; no limit of its own when empty"),
+    )
+    minutes_a_day = models.PositiveIntegerField(
+        _("minutes a day"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Minutes of audio a day (UTC); no limit when empty"),
     )
 
     operator = models.BooleanField(
@@ -42,7 +47,8 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering = ["name", "-created"]
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
 
     def __str__(self) -> str:
         return f"{self.name} (stt_{self.prefix}_…)"
@@ -50,34 +56,48 @@ class ApiKey(models.Model):
     def clean(self) -> None:
         """A new key must be good for a while."""
         if self.pk is None and self.expires and self.expires <= timezone.now():
-            raise ValidationError({"expires": "Expected a time to come."})
+            raise ValidationError({"expires": _("Expected a time to come.")})
 
 
 class Session(models.Model):
     """One client conversation over one connection: one that is resumed has a row for each."""
 
-    uid = models.CharField(max_length=32, unique=True, help_text="The service's own name for it")
-    session_id = models.CharField(max_length=128, db_index=True, help_text="The client's name for it")
-    client = models.CharField(max_length=64, blank=True, db_index=True, help_text="Address the client connected from")
-    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="sessions")
-    api_key_name = models.CharField(max_length=64, blank=True, help_text="The key's name, which outlives the key")
-    external_id = models.CharField(
-        max_length=128, blank=True, default="", db_default="", db_index=True, help_text="What it is named elsewhere"
+    uid = models.CharField(_("uid"), max_length=32, unique=True, help_text="The service's own name for it")
+    session_id = models.CharField(_("session id"), max_length=128, db_index=True, help_text="The client's name for it")
+    client = models.CharField(
+        _("client"), max_length=64, blank=True, db_index=True, help_text="Address the client connected from"
     )
-    dialect = models.CharField(max_length=32, blank=True, default="", db_default="", help_text="How its client spoke")
-    language = models.CharField(max_length=8)
-    sample_rate = models.PositiveIntegerField()
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="sessions")
+    api_key_name = models.CharField(
+        _("API key name"), max_length=64, blank=True, help_text="The key's name, which outlives the key"
+    )
+    external_id = models.CharField(
+        _("external id"),
+        max_length=128,
+        blank=True,
+        default="",
+        db_default="",
+        db_index=True,
+        help_text="What it is named elsewhere",
+    )
+    dialect = models.CharField(
+        _("dialect"), max_length=32, blank=True, default="", db_default="", help_text="How its client spoke"
+    )
+    language = models.CharField(_("language"), max_length=8)
+    sample_rate = models.PositiveIntegerField(_("sample rate"))
     config = models.JSONField(default=dict)
-    started_at = models.DateTimeField(db_index=True)
-    ended_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(_("started at"), db_index=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True)
     reason = models.CharField(max_length=16, blank=True, db_index=True, help_text="Why it ended; empty while live")
     total_audio_ms = models.FloatField(default=0)
-    total_segments = models.PositiveIntegerField(default=0)
-    errors = models.PositiveIntegerField(default=0)
+    total_segments = models.PositiveIntegerField(_("total segments"), default=0)
+    errors = models.PositiveIntegerField(_("errors"), default=0)
     worst_final_ms = models.FloatField(null=True, help_text="Slowest final, from the end of speech")
     events = models.JSONField(default=list, help_text="What happened besides segments: [{t_ms, what, times}]")
 
     class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
         ordering = ["-started_at"]
         # ascending, so that read backwards they give the admin's order: by -started_at, then by -id
         indexes = [
@@ -115,7 +135,7 @@ class Segment(models.Model):
     """One utterance and its final, or why it has none. Times are ms; see `core/session/trace.py`."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="segments")
-    segment_id = models.CharField(max_length=32)
+    segment_id = models.CharField(_("segment id"), max_length=32)
     start_ms = models.FloatField()
     duration_ms = models.FloatField()
     speech_end_ms = models.FloatField(null=True, help_text="Where in the session's audio speech was last heard")
@@ -128,10 +148,10 @@ class Segment(models.Model):
     sent_ms = models.FloatField(null=True)
     latency_ms = models.FloatField(null=True, help_text="From the end of speech to the final's message")
     latency = models.JSONField(default=dict, help_text="The same by stage")
-    attempts = models.PositiveSmallIntegerField(default=1)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=1)
     batch_size = models.PositiveSmallIntegerField(default=0, help_text="Requests decoded together; 0: not known")
     partials = models.JSONField(default=list, help_text="[[audio end ms, latency ms, characters]]; no text")
-    failure = models.TextField(blank=True, help_text="Why there is no transcript")
+    failure = models.TextField(_("failure"), blank=True, help_text="Why there is no transcript")
     # null, as what runs while a deployment rolls knows no such column
     dropped = models.JSONField(null=True, help_text="What the model wrote and nobody said: text, reason, score")
     # likewise
@@ -139,9 +159,11 @@ class Segment(models.Model):
     language = models.CharField(  # noqa: DJ001
         max_length=8, null=True, help_text="What the text is in, where it was found out"
     )
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(_("created at"))
 
     class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
         ordering = ["session", "start_ms"]
         constraints = [models.UniqueConstraint(fields=["session", "segment_id"], name="one_final_a_segment")]
         indexes = [

@@ -42,7 +42,7 @@ def test_errors_are_told_from_events() -> None:
     (row,) = layout([failed], events)
 
     assert [mark.kind for mark in row.marks] == ["error", "error", "event"]
-    assert row.marks[1].label == "QUEUE_CONGESTION: full (3 times)"
+    assert row.marks[1].label == "QUEUE_CONGESTION: full (3×)"
     assert row.bars[0].kind == "failed"
 
 

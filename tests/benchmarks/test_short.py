@@ -1,7 +1,5 @@
 """Answers of a word or two."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from benchmarks.record import Record
 from benchmarks.reporting import short_markdown
 from benchmarks.schedule import alone
 from benchmarks.short import Answers, answer
+from harness.programs import needed
 from tests.benchmarks.material import clip, endpoint, final, record_of, sound
 
 
@@ -44,9 +43,9 @@ def test_the_report_tells_what_was_not_heard() -> None:
     assert "- phone: não 2" in text
 
 
-@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_answers_are_synthesised_voice_by_voice() -> None:
     """Trimmed, and at a telephone's level."""
+    needed("espeak-ng")
     spoken = answers.synthesised(["pt-br", "pt-br+f2"], 40)
 
     assert [recording.clip.text for recording in spoken[:36]] == list(answers.ANSWERS)

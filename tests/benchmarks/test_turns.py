@@ -1,6 +1,5 @@
 """Policies over turns that were heard once, and the turns themselves."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from benchmarks.dictation import HALVES, KINDS, Turn, dictation
 from benchmarks.hearing import Heard
 from benchmarks.reporting import turns_markdown
 from benchmarks.turns import MODES, Ended, Point, Swept, play, sweep
+from harness.programs import needed
 from transcription.core.config import VadConfig
 from transcription.core.session.endpointing import WINDOW
 
@@ -73,9 +73,9 @@ def test_the_report_has_all_modes() -> None:
     assert "1 of 1" in markdown
 
 
-@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_turns_are_dictated() -> None:
     """The same for the same seed, others in the other half; where each piece ends is known."""
+    needed("espeak-ng")
     tuning, again, judging = (dictation(half, 6, ["pt-br"], 3) for half in (HALVES[0], HALVES[0], HALVES[1]))
 
     for one, other in zip(tuning, again, strict=True):

@@ -1,15 +1,14 @@
 """Debian's Chromium, driven by Playwright: where it is, how it is started, what a page of it must not do."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+
+from harness.programs import needed
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 PATIENCE_MS = 30_000
@@ -17,11 +16,8 @@ SERIOUS = {"serious", "critical"}
 
 
 def executable() -> str:
-    """The browser's path. Without one the test is skipped, or fails where REQUIRE_BROWSER says so (`.ci/run`)."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)("no Chromium: apt-get install chromium")
-    return path
+    """The browser's path; raises `MissingProgram`."""
+    return needed("chromium", *NAMES)
 
 
 def start(playwright: Playwright, *arguments: str) -> Browser:

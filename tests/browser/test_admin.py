@@ -68,9 +68,9 @@ def log_in(recorded: Stack, visit: Callable[..., Page]) -> Callable[..., Page]:
 
     def log_in(name: str, **options: object) -> Page:
         page = visit(f"{recorded.http_url}/admin/login/?next=/admin/transcription/session/", **options)
-        page.get_by_label("Username").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
+        page.locator("#id_username").fill(name)
+        page.locator("#id_password").fill(PASSWORD)
+        page.locator("#login-form [type=submit]").click()
         return page
 
     return log_in
@@ -142,6 +142,34 @@ def test_no_column_of_a_session_is_cut_off(log_in: Callable[..., Page]) -> None:
     expect(page.locator("#seg-0001")).to_be_visible()
 
     assert page.evaluate("[...document.querySelectorAll('.table-frame')].every((f) => f.scrollWidth <= f.clientWidth)")
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", LAPTOP), ("dark", PHONE)])
+def test_an_operator_in_brazil_reads_portuguese(
+    log_in: Callable[..., Page], recorded: Stack, picture: Callable, scheme: str, size: dict[str, int]
+) -> None:
+    """List, session and live page, whose script and socket speak it too; its longer words cut nothing off."""
+    page = log_in("admin", viewport=size, color_scheme=scheme, locale="pt-BR")
+    expect(page.locator("html")).to_have_attribute("lang", "pt-br")
+    expect(page.locator("#result_list")).to_contain_text("concluída")
+    picture(page, f"admin-sessions-pt-br-{size['width']}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert chromium.serious_findings(page) == []
+
+    page.get_by_role("link", name="call-from-last-night").click()
+    expect(page.locator(".legend")).to_contain_text("espera do VAD")
+    picture(page, f"admin-session-pt-br-{size['width']}", full_page=True)
+    assert size is PHONE or page.evaluate(
+        "[...document.querySelectorAll('.table-frame')].every((f) => f.scrollWidth <= f.clientWidth)"
+    )
+    assert chromium.serious_findings(page) == []
+
+    page.goto(f"{recorded.http_url}/admin/transcription/session/live/")
+    expect(page.locator("#connection")).to_contain_text("Ao vivo")
+    expect(page.locator("#cluster")).to_contain_text("tamanho da fila")
+    expect(page.locator("#cluster")).to_contain_text("0 de 100")
+    expect(page.locator("#sessions")).to_contain_text("Nenhuma sessão ao vivo.")
+    assert chromium.serious_findings(page) == []
 
 
 def test_an_auditor_sees_timings_and_no_words(log_in: Callable[..., Page]) -> None:

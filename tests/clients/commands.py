@@ -14,7 +14,12 @@ ENVIRONMENT = {
     for name, value in os.environ.items()
     if not name.startswith(("STT_", "NO_COLOR")) and not name.lower().endswith("_proxy")
 }
-ENVIRONMENT |= {"PYTHONPATH": str(ROOT / "clients/python/src"), "PYTHONWARNINGS": "error", "COLUMNS": "100"}
+ENVIRONMENT |= {
+    "PYTHONPATH": str(ROOT / "clients/python/src"),
+    "PYTHONWARNINGS": "error",
+    "COLUMNS": "100",
+    "LANGUAGE": "en",
+}
 COMMAND = [sys.executable, "-m", "whisper_stt.cli"]
 
 

@@ -100,7 +100,7 @@ def test_a_package_is_the_sources_and_nothing_else(package: str, built: Path) ->
         str(path.relative_to(source)): path.read_bytes()
         for folder in (source, source / "_session")
         for path in folder.rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in {".py", ".mo"} or path.name == "py.typed"
     }
 
     assert modules == expected
@@ -132,6 +132,7 @@ def test_the_command_is_installed_and_used(built: Path, echo_stack: Stack) -> No
 
     assert run(command, "--version", cwd=built) == f"whisper-stt {VERSION}\n"
     assert run(command, "status", "--url", echo_stack.ws_url, cwd=built)
+    assert "opções:" in run(command, "--help", cwd=built, LANGUAGE="pt_BR")
     heard = run(command, "transcribe", "--format", "json", "--url", echo_stack.ws_url, SPEECH, cwd=built)
     assert [segment["text"] for segment in json.loads(heard)["segments"]]
 

@@ -1,25 +1,24 @@
 """The systemd units are ones that systemd takes, and start what the images start."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.programs import needed
 from sttproject.env import Env
 
 UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
     """Without a word, as an instance; the program is a stand-in, since nothing is installed in /opt."""
     stand_in = re.sub(r"/opt/whisper-stt/deploy/\w+\.sh", "/bin/true", unit.read_text())
     instance = tmp_path / unit.name.replace("@", "@1")
     instance.write_text(stand_in)
-    command = ["systemd-analyze", "verify", "--man=no", str(instance)]
+    command = [needed("systemd", "systemd-analyze"), "verify", "--man=no", str(instance)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -29,8 +29,8 @@ def written(stack: Stack, language: str, *needles: str) -> str:
         for block in re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
         if all(needle in block for needle in needles)
     )
-    assert "localhost:8000" in block and "stt_…" in block
-    return block.replace("localhost:8000", f"127.0.0.1:{stack.ports[0]}").replace("stt_…", "none")
+    assert "localhost:8000" in block and "stt_KEY" in block
+    return block.replace("localhost:8000", f"127.0.0.1:{stack.ports[0]}").replace("stt_KEY", "none")
 
 
 def run(code: str) -> dict[str, Any]:

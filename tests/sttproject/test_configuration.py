@@ -1,10 +1,13 @@
 """The environment, its checks and the embedded profile."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from harness.processes import ROOT, bare_environment
 from launcher import profile
 from sttproject import env
 from sttproject.checks import is_english_only, problems
@@ -85,6 +88,36 @@ def test_the_default_model_is_warned_of_for_portuguese_and_not_for_english() -> 
     assert "large-v3-turbo" in found(env.load())["stt.W001"]
     assert "stt.W001" not in found(env.load(language="en"))
     assert "stt.W001" not in found(env.load(whisper_model="large-v3-turbo"))
+
+
+def test_who_makes_a_key_is_not_told_of_a_model_that_nobody_chose(tmp_path: Path) -> None:
+    """`make run` may have taken another; who asks or installs is told, and so is who chose it."""
+    environment = bare_environment() | {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+
+    def told(*command: str, **chosen: str) -> bool:
+        run = [sys.executable, "manage.py", *command]
+        return (
+            "stt.W001"
+            in subprocess.run(
+                run, cwd=ROOT, env=environment | chosen, capture_output=True, text=True, check=True
+            ).stderr
+        )
+
+    assert told("migrate", "-v", "0")
+    assert not told("createapikey", "somebody")
+    assert told("createapikey", "somebody", STT_WHISPER_MODEL="base.en")
+    assert told("check")
+
+
+@pytest.mark.parametrize("zone", ["Brasil", "/etc/localtime", "America", "../UTC", ""])
+def test_a_time_zone_that_there_is_not_is_refused(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, with one that is good; languages are written as people write them."""
+    monkeypatch.setenv("TIME_ZONE", zone)
+    with pytest.raises(env.BadEnvironment, match=r"TIME_ZONE=.*America/Sao_Paulo"):
+        env.load()
+    monkeypatch.setenv("TIME_ZONE", "America/Sao_Paulo")
+    monkeypatch.setenv("LANGUAGE_CODE", "pt-BR")
+    assert (env.load().time_zone, env.load().language_code) == ("America/Sao_Paulo", "pt-br")
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,18 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.text import Truncator
+from django.utils.text import Truncator, format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from transcription.audit import actions, bulk_pages, dates, pages
 from transcription.audit.bulk_pages import Bulk
 from transcription.audit.paging import EstimatingPaginator
 from transcription.audit.search import Find, beginning
-from transcription.core.protocol import EndReason
+from transcription.audit.words import LIVE, LOST, STATES, UNKNOWN
 from transcription.models import Segment, Session
 
 BY_VALUE = ["language", "api_key_name"]
@@ -53,37 +55,36 @@ class ReadOnly:
 class StateFilter(admin.SimpleListFilter):
     """Sessions that are live, that were lost with their web process, or that ended for one reason."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         """The reasons there are in the protocol, so that no query looks for those in the table."""
-        return [("live", "live"), ("lost", "lost"), *((reason, reason) for reason in EndReason)]
+        return [(state, str(called)) for state, called in STATES.items() if state != UNKNOWN]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """By `reason`; of those without one Redis knows which are live. While it is away they all may be."""
-        if self.value() not in ("live", "lost"):
+        if self.value() not in (LIVE, LOST):
             return queryset.filter(reason=self.value()) if self.value() else queryset
         try:
             live = actions.live_uids()
         except redis.RedisError as error:
-            messages.warning(
-                request, f"Redis cannot be reached, what is live cannot be told from what is lost: {error}"
-            )
+            told = _("Redis cannot be reached, what is live cannot be told from what is lost: %(error)s")
+            messages.warning(request, told % {"error": error})
             return queryset.filter(reason="")
         unended = queryset.filter(reason="")
-        return unended.filter(uid__in=live) if self.value() == "live" else unended.exclude(uid__in=live)
+        return unended.filter(uid__in=live) if self.value() == LIVE else unended.exclude(uid__in=live)
 
 
 class ErrorsFilter(admin.SimpleListFilter):
     """Sessions whose client was sent an error, or that lack a final."""
 
-    title = "errors"
+    title = _("errors")
     parameter_name = "had_errors"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         """With errors, or without."""
-        return [("yes", "had errors"), ("no", "had none")]
+        return [("yes", gettext("had errors")), ("no", gettext("had none"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """By the session's counter of errors; what is above 0 has an index."""
@@ -101,7 +102,7 @@ class ValueFilter(admin.AllValuesFieldListFilter):
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Those of the values in the table."""
         for choice in super().choices(changelist):
-            yield {**choice, "display": choice["display"] or "none"}
+            yield {**choice, "display": choice["display"] or gettext("none")}
 
 
 class SessionList(ChangeList):
@@ -128,7 +129,7 @@ class SessionList(ChangeList):
         first, last = started.first(), started.last()
         if first is None or last is None:
             return None
-        found = dates.choices(self.date_hierarchy, self.params, first.date(), last.date())
+        found = dates.choices(self.date_hierarchy, self.params, timezone.localdate(first), timezone.localdate(last))
         back = found.back and {"title": found.back[0], "link": self._link(found.back[1])}
         return {"choices": [{"title": title, "link": self._link(at)} for title, at in found.choices], "back": back}
 
@@ -212,10 +213,11 @@ class SessionAdmin(ReadOnly, Bulk):
     def _page(self, page: Any) -> Any:
         return lambda request, **arguments: page(request, self, **arguments)
 
-    @admin.display(description="state", ordering="reason")
+    @admin.display(description=_("state"), ordering="reason")
     def state(self, session: Session) -> str:
         """`live`, why it ended, or `lost` when its web process ended without a word."""
-        return session.reason or ("live" if session.held else "lost")
+        state = session.reason or (LIVE if session.held else LOST)
+        return str(STATES.get(state, state))
 
     @admin.display(description=_("tags"))
     def labels(self, session: Session) -> str:
@@ -232,17 +234,17 @@ class SessionAdmin(ReadOnly, Bulk):
         name, text = session.found.segment_id, session.found.text
         return format_html('<a href="{}?segment={}#{}">{}</a>', page, name, name, Truncator(text).chars(MOST_SHOWN))
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def duration(self, session: Session) -> str:
         """From start to end (h:mm:ss); a dash while it has none."""
         return str(session.ended_at - session.started_at).partition(".")[0] if session.ended_at else "–"
 
-    @admin.display(description="audio min", ordering="total_audio_ms")
+    @admin.display(description=_("audio min"), ordering="total_audio_ms")
     def audio_min(self, session: Session) -> str:
         """Minutes of audio received, to a tenth."""
         return f"{session.total_audio_ms / 60_000:.1f}"
 
-    @admin.display(description="worst final", ordering="worst_final_ms")
+    @admin.display(description=_("worst final"), ordering="worst_final_ms")
     def worst_final(self, session: Session) -> str:
         """The slowest final's latency from the end of speech (ms); a dash without finals."""
         return "–" if session.worst_final_ms is None else f"{session.worst_final_ms:.0f} ms"
@@ -251,17 +253,17 @@ class SessionAdmin(ReadOnly, Bulk):
 class TroubleFilter(admin.SimpleListFilter):
     """What went wrong with a segment; each choice has an index."""
 
-    title = "trouble"
+    title = _("trouble")
     parameter_name = "trouble"
     choices_of = {
-        "failed": ("no transcript", ~Q(failure="")),
-        "retried": ("more than one try", Q(attempts__gt=1)),
-        "slow": (f"final after more than {SLOW_MS} ms", Q(latency_ms__gt=SLOW_MS)),
+        "failed": (_("no transcript"), ~Q(failure="")),
+        "retried": (_("more than one try"), Q(attempts__gt=1)),
+        "slow": (format_lazy(_("final after more than {ms} ms"), ms=SLOW_MS), Q(latency_ms__gt=SLOW_MS)),
     }
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         """The names and titles of `choices_of`."""
-        return [(name, title) for name, (title, _) in self.choices_of.items()]
+        return [(name, str(choice[0])) for name, choice in self.choices_of.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """By the choice's condition, which is word for word that of its index in `transcription/models.py`."""
@@ -304,18 +306,18 @@ class SegmentAdmin(ReadOnly, admin.ModelAdmin):
         page = reverse("admin:transcription_session_change", args=[segment.session_id])
         return redirect(f"{page}?segment={segment.segment_id}#{segment.segment_id}")
 
-    @admin.display(description="session")
+    @admin.display(description=_("session"))
     def of_session(self, segment: Segment) -> str:
         """The client's name for it, with the way there."""
         page = reverse("admin:transcription_session_change", args=[segment.session_id])
         return format_html('<a href="{}">{}</a>', page, segment.session)
 
-    @admin.display(description="duration s")
+    @admin.display(description=_("duration s"))
     def duration_s(self, segment: Segment) -> str:
         """How long the segment is, in seconds to a tenth."""
         return f"{segment.duration_ms / 1000:.1f}"
 
-    @admin.display(description="latency")
+    @admin.display(description=_("latency"))
     def after_speech(self, segment: Segment) -> str:
         """The final's latency from the end of speech (ms); a dash without one."""
         return "–" if segment.latency_ms is None else f"{segment.latency_ms:.0f} ms"

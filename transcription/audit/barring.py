@@ -4,7 +4,9 @@ import math
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from transcription.cluster import bars
 from transcription.cluster.capacity import probe_client
@@ -26,7 +28,7 @@ def standing(session: Session) -> list[tuple[str, str]]:
     return [(whom, text % {"minutes": math.ceil(left / 60_000)}) for whom, left, text in told if left]
 
 
-def lift(session: Session, whom: str) -> str:
+def lift(session: Session, whom: str) -> Promise | str:
     """Take a bar back; says what was done, or nothing where there was none. Raises `redis.RedisError`."""
     if whom == SESSION and bars.lift_session(probe_client(), session.session_id):
         return _("The bar on its session id is lifted.")
@@ -38,33 +40,36 @@ def lift(session: Session, whom: str) -> str:
 class BarForm(forms.Form):
     """Whom to bar, and for how long; nobody unless somebody is chosen."""
 
-    bar = forms.ChoiceField(label="Afterwards", required=False)
+    bar = forms.ChoiceField(label=_("Afterwards"), required=False)
     minutes = forms.IntegerField(
-        label="Minutes", required=False, initial=MINUTES, min_value=1, max_value=MAX_BAR_S // 60
+        label=_("Minutes"), required=False, initial=MINUTES, min_value=1, max_value=MAX_BAR_S // 60
     )
 
     def __init__(self, session: Session, data: Any = None) -> None:
         super().__init__(data)
         self._session = session
-        choices = [("", "it may start again at once"), (SESSION, f"bar the session id {session.session_id}")]
+        choices = [
+            ("", _("it may start again at once")),
+            (SESSION, format_lazy(_("bar the session id {name}"), name=session.session_id)),
+        ]
         if session.api_key_id is not None:
-            choices.append((KEY, f"bar the API key {session.api_key_name}"))
+            choices.append((KEY, format_lazy(_("bar the API key {name}"), name=session.api_key_name)))
         self.fields["bar"].choices = choices
 
     def clean(self) -> dict[str, Any]:
         """A bar has an end."""
         given = self.cleaned_data
         if given.get("bar") and "minutes" not in self.errors and not given.get("minutes"):
-            self.add_error("minutes", f"Expected 1 to {MAX_BAR_S // 60}.")
+            self.add_error("minutes", _("Expected 1 to %(most)d.") % {"most": MAX_BAR_S // 60})
         return given
 
-    def bar_it(self) -> str:
+    def bar_it(self) -> Promise | None:
         """Do it; says what was done, or nothing. Raises `redis.RedisError`."""
         whom, minutes = self.cleaned_data["bar"], self.cleaned_data["minutes"]
         if whom == SESSION:
             bars.bar_session(probe_client(), self._session.session_id, minutes)
-            return f"Its session id is barred for {minutes} min."
+            return format_lazy(_("Its session id is barred for {minutes} min."), minutes=minutes)
         if whom == KEY:
             bars.bar_key(probe_client(), str(self._session.api_key_id), minutes)
-            return f"Its API key is barred for {minutes} min."
-        return ""
+            return format_lazy(_("Its API key is barred for {minutes} min."), minutes=minutes)
+        return None

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from django.utils.translation import gettext
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -45,4 +47,4 @@ def _values(parts: list[int], first: date, last: date) -> list[int]:
 
 def _label(parts: list[int]) -> str:
     """`All dates`, `2026`, `2026-11`, `2026-11-22`."""
-    return "-".join(f"{part:02}" for part in parts) or "All dates"
+    return "-".join(f"{part:02}" for part in parts) or gettext("All dates")

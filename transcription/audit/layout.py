@@ -9,7 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-LATENCY_STAGES = ("vad_wait", "queue", "batch_wait", "model", "delivery")
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from transcription.audit.words import STAGES
+
+LATENCY_STAGES = tuple(STAGES)
 """The fields of `core/session/trace.py` `Latency`, in order."""
 ROW_SECONDS = (10, 20, 30, 60, 120, 300)
 MAX_ROWS = 24
@@ -124,11 +129,12 @@ def _bars(segment: TimelineSegment) -> Iterator[Bar]:
     name = segment.segment_id
     spoken = f"{name}, {segment.duration_ms / 1000:.1f} s"
     yield Bar("failed" if segment.failure else "speech", segment.start_ms, segment.heard_ms - segment.start_ms, spoken)
-    yield Bar("silence", segment.heard_ms, segment.end_ms - segment.heard_ms, f"{name}, silence before the endpoint")
+    silent = _("{name}, silence before the endpoint").format(name=name)
+    yield Bar("silence", segment.heard_ms, segment.end_ms - segment.heard_ms, silent)
     at_ms = segment.heard_ms
     for stage in LATENCY_STAGES:
         took_ms = segment.latency.get(stage, 0.0)
-        yield Bar(stage, at_ms, took_ms, f"{name}, {stage.replace('_', ' ')} {took_ms:.0f} ms")
+        yield Bar(stage, at_ms, took_ms, f"{name}, {STAGES[stage]} {took_ms:.0f} ms")
         at_ms += took_ms
 
 
@@ -136,17 +142,24 @@ def _marks(segment: TimelineSegment) -> Iterator[Mark]:
     name = segment.segment_id
     slowest = max((partial[1] for partial in segment.partials), default=0.0)
     for audio_end_ms, latency_ms, chars in segment.partials:
-        label = f"{name}, partial of {chars:g} characters after {latency_ms:.0f} ms"
+        label = ngettext(
+            "{name}, partial of {chars:g} character after {ms:.0f} ms",
+            "{name}, partial of {chars:g} characters after {ms:.0f} ms",
+            int(chars),
+        ).format(name=name, chars=chars, ms=latency_ms)
         yield Mark("partial", audio_end_ms, label, latency_ms / slowest if slowest else 0.0)
-    waited = f"after {segment.answered_at_ms - segment.heard_ms:.0f} ms"
+    waited_ms = segment.answered_at_ms - segment.heard_ms
     if segment.failure:
-        yield Mark("error", segment.answered_at_ms, f"{name}, no transcript {waited}: {segment.failure}")
+        told = _("{name}, no transcript after {ms:.0f} ms: {failure}")
+        label = told.format(name=name, ms=waited_ms, failure=segment.failure)
+        yield Mark("error", segment.answered_at_ms, label)
     elif segment.latency:
-        yield Mark("final", segment.answered_at_ms, f"{name}, final {waited}")
+        label = _("{name}, final after {ms:.0f} ms").format(name=name, ms=waited_ms)
+        yield Mark("final", segment.answered_at_ms, label)
 
 
 def _event(event: TimelineEvent) -> Mark:
-    times = f" ({event.times} times)" if event.times > 1 else ""
+    times = f" ({event.times}×)" if event.times > 1 else ""
     is_error = event.what.split()[0].strip(":").isupper()  # error codes are, see core/session/trace.py
     return Mark("error" if is_error else "event", event.t_ms, f"{event.what}{times}")
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import redis
@@ -19,6 +19,8 @@ from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
+from django.utils.translation import get_supported_language_variant, override
+from django.utils.translation import gettext as _
 
 from transcription.cluster.capacity import Cluster, probe_client, read_cluster
 from transcription.cluster.worker_stats import between
@@ -57,6 +59,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await database_sync_to_async(_log_opening)(user.pk, transcripts=self._transcripts)
         self._reports: dict[str, tuple[float, dict[str, Any]]] = {}
         self._tallies: dict[str, list[tuple[float, Tally]]] = {}
+        self._language = page_language(self.scope)
         self._feeding = asyncio.create_task(self._feed())
 
     async def disconnect(self, code: int) -> None:
@@ -79,14 +82,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 asking = ObserveMessage(type=OBSERVE_TYPE, to=self.channel_name, text=self._transcripts)
                 try:
                     await self.channel_layer.group_send(SESSIONS_GROUP, asking)
-                    picture = self._picture(await asyncio.to_thread(read_cluster, probe_client()))
+                    cluster = await asyncio.to_thread(read_cluster, probe_client())
+                    with override(self._language):
+                        picture = self._picture(cluster)
                 except redis.RedisError as error:
-                    picture = {
-                        "cluster": {},
-                        "sessions": [],
-                        "workers": [],
-                        "error": f"Redis cannot be reached: {error}",
-                    }
+                    with override(self._language):
+                        told = _("Redis cannot be reached: %(error)s") % {"error": error}
+                    picture = {"cluster": {}, "sessions": [], "workers": [], "error": told}
                 await self.send(text_data=msgspec.json.encode(picture).decode())
                 await asyncio.sleep(INTERVAL_S)
                 if time.monotonic() - checked > RECHECK_S:
@@ -109,12 +111,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
         capacity = estimated_max_concurrent(load, limits)
         return {
             "cluster": {
-                "sessions": f"{load.sessions} of {limits.max_sessions}",
-                "queue depth": f"{load.depth} of {limits.max_queue_depth}",
-                "load": f"{load_percent(load, capacity):.0f} %",
-                "expected final": f"{load.estimated_server_total_ms:.0f} ms",
-                "workers": load.workers,
-                "refused since the start": f"{picture.rejected_requests} of {picture.total_requests}",
+                _("sessions"): _of(load.sessions, limits.max_sessions),
+                _("queue depth"): _of(load.depth, limits.max_queue_depth),
+                _("load"): f"{load_percent(load, capacity):.0f} %",
+                _("expected final"): f"{load.estimated_server_total_ms:.0f} ms",
+                _("workers"): load.workers,
+                _("refused since the start"): _of(picture.rejected_requests, picture.total_requests),
             },
             "sessions": sorted((report for _, report in self._reports.values()), key=lambda r: -r["audio_ms"]),
             "workers": [self._worker(beat, now) for beat in picture.workers],
@@ -134,6 +136,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
             "avg_final_ms": round(beat.avg_final_ms, 1),
             **between(first, beat.tally, now - began),
         }
+
+
+def page_language(scope: dict[str, Any]) -> str:
+    """The language of the page that opens the WebSocket, which says so; the installation's where it does not."""
+    asked = parse_qs(scope["query_string"].decode("latin-1")).get("language", [""])[0].lower()
+    try:
+        return get_supported_language_variant(asked)
+    except LookupError:
+        return settings.LANGUAGE_CODE
+
+
+def _of(part: int, whole: int) -> str:
+    return _("%(part)d of %(whole)d") % {"part": part, "whole": whole}
 
 
 def same_origin(scope: dict[str, Any]) -> bool:
@@ -157,10 +172,11 @@ def _rights(user_pk: int) -> tuple[bool, bool]:
 
 
 def _log_opening(user_pk: int, *, transcripts: bool) -> None:
-    LogEntry.objects.create(
-        user_id=user_pk,
-        content_type=ContentType.objects.get_for_model(Session),
-        object_repr="Live page",
-        action_flag=CHANGE,
-        change_message=f"Opened, {'with' if transcripts else 'without'} transcripts.",
-    )
+    with override(settings.LANGUAGE_CODE):
+        LogEntry.objects.create(
+            user_id=user_pk,
+            content_type=ContentType.objects.get_for_model(Session),
+            object_repr=_("Live page"),
+            action_flag=CHANGE,
+            change_message=_("Opened, with transcripts.") if transcripts else _("Opened, without transcripts."),
+        )

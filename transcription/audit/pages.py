@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
@@ -15,12 +16,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import get_script_prefix, reverse
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import get_language, gettext, override
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from transcription.audit import actions, barring, svg
 from transcription.audit.barring import BarForm
 from transcription.audit.layout import LATENCY_STAGES, TimelineEvent, TimelineSegment, layout
+from transcription.audit.words import LIVE, LOST, STATES, UNKNOWN
 from transcription.cluster.capacity import probe_client, read_cluster
 from transcription.core.languages import PORTUGUESE
 from transcription.models import Segment, Session
@@ -28,6 +33,16 @@ from transcription.models import Segment, Session
 SEGMENTS_A_PAGE = 100
 SHADES = (0.3, 0.5, 0.7, 0.9)
 """Probabilities between a word's shades, from doubtful (`p0`) to sure (`p4`)."""
+LIVE_TEXTS = {
+    "live": _("Live"),
+    "trying": _("Not connected; trying again …"),
+    "notLoggedIn": _("Log in again to watch."),
+    "notPermitted": _("Watching is not permitted any more."),
+    "noSession": _("No session is live."),
+    "noWorker": _("No worker has been heard of in the last seconds."),
+    "speaking": _("speaking"),
+}
+"""What the live page's script says."""
 FACTS = [
     "uid", "external_id", "client", "api_key_name", "language", "dialect", "sample_rate", "started_at", "ended_at",
     "total_segments", "errors",
@@ -65,9 +80,10 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
     context = {
         **admin.site.each_context(request),
         "opts": Session._meta,
-        "title": f"Session {session.session_id}",
+        "title": gettext("Session %(name)s") % {"name": session},
         "session": session,
         "state": state,
+        "state_called": STATES.get(state, state),
         "facts": actions.facts(session, FACTS),
         "tags": actions.tags(session),
         "audio": svg.clock(session.total_audio_ms / 1000),
@@ -80,7 +96,7 @@ def detail(model_admin: ModelAdmin, request: HttpRequest, session: Session) -> H
         "legend": [(svg.swatch(kind), meaning) for kind, meaning in svg.LEGEND],
         "exports": ["json", *(actions.TEXT_FORMATS if transcripts else ())],
         "formatted": actions.TEXT_FORMATS if transcripts and session.language == PORTUGUESE else (),
-        "may_cancel": not session.reason and state != "lost" and may(request, "cancel_session"),
+        "may_cancel": not session.reason and state != LOST and may(request, "cancel_session"),
         "may_erase": may(request, "erase_session"),
         "bars": _bars(session) if may(request, "cancel_session") else [],
     }
@@ -107,9 +123,8 @@ def export(request: HttpRequest, model_admin: ModelAdmin, pk: int, extension: st
         content = write(actions.said(session, wanted, formatted=formatted))
     else:
         raise Http404(f"No format {extension}: expected json, {', '.join(actions.TEXT_FORMATS)}")
-    model_admin.log_change(
-        request, session, f"Exported as {extension}{'' if transcripts else ', without transcripts'}."
-    )
+    told = _("Exported as {format}.") if transcripts else _("Exported as {format}, without transcripts.")
+    note(model_admin, request, session, format_lazy(told, format=extension))
     name = re.sub(r"[^\w.-]", "_", session.session_id)
     return HttpResponse(
         content,
@@ -125,20 +140,23 @@ def cancel(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpRespon
     session = get_object_or_404(Session, pk=pk)
     form = BarForm(session, request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():
-        meaning = "It ends at once; what is not yet transcribed is dropped."
-        return _confirm(request, session, "Cancel", meaning, form)
+        title = gettext("Cancel session %(name)s?") % {"name": session}
+        meaning = gettext("It ends at once; what is not yet transcribed is dropped.")
+        return _confirm(request, session, title, {"action": gettext("Cancel"), "meaning": meaning, "form": form})
     try:
         if barred := form.bar_it():  # first, so that nobody is back before
-            model_admin.log_change(request, session, barred)
-            messages.success(request, barred)
+            note(model_admin, request, session, barred)
+            messages.success(request, str(barred))
         if session.pk in actions.held([session]):
             actions.cancel(session)
-            model_admin.log_change(request, session, "Cancelled.")
-            messages.success(request, f"Session {session} is told to end.")
+            note(model_admin, request, session, _("Cancelled."))
+            messages.success(request, _("Session %(name)s is told to end.") % {"name": session})
         else:
-            messages.error(request, f"Session {session} is not live: no web process holds it.")
+            told = _("Session %(name)s is not live: no web process holds it.")
+            messages.error(request, told % {"name": session})
     except redis.RedisError as error:
-        messages.error(request, f"Redis cannot be reached, nothing was cancelled: {error}")
+        told = _("Redis cannot be reached, nothing was cancelled: %(error)s")
+        messages.error(request, told % {"error": error})
     return redirect("admin:transcription_session_change", pk)
 
 
@@ -148,7 +166,7 @@ def lift(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpResponse
     require(request, "cancel_session")
     session = get_object_or_404(Session, pk=pk)
     try:
-        if lifted := barring.lift(session, request.POST.get("bar", "")):
+        if lifted := str(barring.lift(session, request.POST.get("bar", ""))):
             model_admin.log_change(request, session, lifted)
             messages.success(request, lifted)
         else:
@@ -164,18 +182,21 @@ def erase(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpRespons
     require(request, "erase_session")
     session = get_object_or_404(Session, pk=pk)
     if request.method != "POST":
-        return _confirm(request, session, "Erase", "Its records, transcripts and audio are deleted for good.")
+        title = gettext("Erase session %(name)s?") % {"name": session}
+        meaning = gettext("Its records, transcripts and audio are deleted for good.")
+        return _confirm(request, session, title, {"action": gettext("Erase"), "meaning": meaning, "erases": True})
     try:
         if session.pk in actions.held([session]):
-            messages.error(request, f"Session {session} is live: cancel it first.")
+            messages.error(request, _("Session %(name)s is live: cancel it first.") % {"name": session})
             return redirect("admin:transcription_session_change", pk)
         with transaction.atomic():
             model_admin.log_deletions(request, Session.objects.filter(pk=pk))
             actions.erase(session)
     except redis.RedisError as error:
-        messages.error(request, f"Redis cannot be reached, nothing was erased: {error}")
+        told = _("Redis cannot be reached, nothing was erased: %(error)s")
+        messages.error(request, told % {"error": error})
         return redirect("admin:transcription_session_change", pk)
-    messages.success(request, f"Session {session} is erased.")
+    messages.success(request, _("Session %(name)s is erased.") % {"name": session})
     return redirect("admin:transcription_session_changelist")
 
 
@@ -183,11 +204,11 @@ def erase(request: HttpRequest, model_admin: ModelAdmin, pk: int) -> HttpRespons
 def workers(request: HttpRequest) -> HttpResponse:
     """The workers heard of in the last seconds."""
     require(request, "view_session")
-    context: dict[str, Any] = {**admin.site.each_context(request), "opts": Session._meta, "title": "Workers"}
+    context: dict[str, Any] = {**admin.site.each_context(request), "opts": Session._meta, "title": gettext("Workers")}
     try:
         context["workers"] = read_cluster(probe_client()).workers
     except redis.RedisError as error:
-        messages.error(request, f"Redis cannot be reached: {error}")
+        messages.error(request, _("Redis cannot be reached: %(error)s") % {"error": error})
     return TemplateResponse(request, "admin/transcription/session/workers.html", context)
 
 
@@ -198,25 +219,28 @@ def live(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "opts": Session._meta,
-        "title": "Live",
+        "title": gettext("Live"),
         "session_url": reverse("admin:transcription_session_changelist"),
-        "socket": f"{get_script_prefix()}ws/admin/live",
+        "socket": f"{get_script_prefix()}ws/admin/live?language={get_language()}",
         "transcripts": may(request, "view_transcript"),
+        "texts": LIVE_TEXTS,
     }
     return TemplateResponse(request, "admin/transcription/session/live.html", context)
 
 
-def _confirm(
-    request: HttpRequest, session: Session, action: str, meaning: str, form: BarForm | None = None
-) -> HttpResponse:
+def note(model_admin: ModelAdmin, request: HttpRequest, session: Session, told: str | Promise) -> None:
+    """Keep in the admin's log what was done, in the language of the installation: whoever did it, one reads it."""
+    with override(settings.LANGUAGE_CODE):
+        model_admin.log_change(request, session, str(told))
+
+
+def _confirm(request: HttpRequest, session: Session, title: str, shown: dict[str, Any]) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "opts": Session._meta,
-        "title": f"{action} session {session}?",
+        "title": title,
         "session": session,
-        "action": action,
-        "meaning": meaning,
-        "form": form,
+        **shown,
     }
     return TemplateResponse(request, "admin/transcription/session/confirm.html", context)
 
@@ -253,9 +277,9 @@ def _bars(session: Session) -> list[tuple[str, str]]:
 
 def _live_state(session: Session) -> str:
     try:
-        return "live" if actions.held([session]) else "lost"
+        return LIVE if actions.held([session]) else LOST
     except redis.RedisError:
-        return "live, as far as is known"
+        return UNKNOWN
 
 
 def _shade(probability: float) -> str:

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from django.utils.functional import Promise
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from transcription.audit.layout import LATENCY_STAGES, Bar, Mark, Row
+from transcription.audit.words import STAGES
 
 WIDTH, LEFT, RIGHT = 1200, 60, 14
 ROW_HEIGHT, AXIS_Y = 92, 62
@@ -17,20 +21,22 @@ LANE_CHARS = 9
 """Of the name of who speaks there is room for."""
 TICKS = 10
 """Parts of a row that the axis marks."""
-LEGEND = (
-    ("speech", "speech"), ("silence", "silence up to the endpoint"), ("failed", "speech without a transcript"),
-    ("vad_wait", "VAD wait"), ("queue", "queue"), ("batch_wait", "batch"), ("model", "model"), ("delivery", "delivery"),
-    ("partial", "partial, the taller the later"), ("final", "final sent"), ("error", "error"), ("event", "event"),
+LEGEND: tuple[tuple[str, Promise], ...] = (
+    ("speech", _("speech")), ("silence", _("silence up to the endpoint")), ("failed", _("speech without a transcript")),
+    *STAGES.items(),
+    ("partial", _("partial, the taller the later")), ("final", _("final sent")),
+    ("error", _("error")), ("event", _("event")),
 )  # fmt: skip
 """Classes and what they stand for."""
 
 
 def draw(rows: Sequence[Row]) -> SafeString:
     """The picture; every bar and mark says what it is when pointed at."""
+    called = gettext("Timeline of the session: speech, partials, finals and their latency")
     shapes = "".join(shape for number, row in enumerate(rows) for shape in _row(row, number * ROW_HEIGHT))
     return mark_safe(  # noqa: S308 - labels are escaped where they are put in
         f'<svg class="timeline" viewBox="0 0 {WIDTH} {len(rows) * ROW_HEIGHT}" role="img" '
-        f'aria-label="Timeline of the session: speech, partials, finals and their latency">{shapes}</svg>'
+        f'aria-label="{escape(called)}">{shapes}</svg>'
     )
 
 
@@ -61,7 +67,8 @@ def _row(row: Row, y: int) -> Iterator[str]:
         name = f"{escape(row.lane[:LANE_CHARS])}<title>{escape(row.lane)}</title>"
         yield f'<text class="lane" x="4" y="{y + LANES["speech"] - 10}">{name}</text>'
     if row.skipped_s:
-        yield f'<text class="skipped" x="{LEFT}" y="{y + 8}">{clock(row.skipped_s)} of silence left out</text>'
+        told = gettext("%(time)s of silence left out") % {"time": clock(row.skipped_s)}
+        yield f'<text class="skipped" x="{LEFT}" y="{y + 8}">{escape(told)}</text>'
     yield from (_bar(bar, y) for bar in row.bars)
     yield from (_mark(mark, y) for mark in row.marks)
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from transcription.keys import access
+from transcription.management.records import RecordsCommand
 from transcription.models import ApiKey
 
 
-class Command(BaseCommand):
+class Command(RecordsCommand):
     """Makes an API key and prints it, once."""
 
     help = "Make an API key. It goes to stdout, alone and once: only its hash is kept."

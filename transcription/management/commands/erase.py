@@ -4,13 +4,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 import redis
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from transcription.audit import actions, retention
+from transcription.management.records import RecordsCommand
 from transcription.models import Session
 
 
-class Command(BaseCommand):
+class Command(RecordsCommand):
     """Erases all that is kept of a session."""
 
     help = "Erase all that is kept of the sessions with this session_id: records, and what Redis still holds."

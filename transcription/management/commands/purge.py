@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error, close_old_connections
 
 from transcription.audit import retention
+from transcription.management.records import RecordsCommand
 
 MOST_DAYS, MOST_HOURS = 36_500, 8_760
 
 
-class Command(BaseCommand):
+class Command(RecordsCommand):
     """Deletes the records of old sessions."""
 
     help = "Delete the records of sessions older than STT_RETENTION_DAYS."

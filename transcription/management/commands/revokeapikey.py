@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from transcription.keys import access
+from transcription.management.records import RecordsCommand
 from transcription.models import ApiKey
 
 
-class Command(BaseCommand):
+class Command(RecordsCommand):
     """Revokes an API key, found by how it begins."""
 
     help = "Revoke an API key, for good. The next handshake is refused, live sessions end within seconds."

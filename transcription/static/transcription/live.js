@@ -9,7 +9,8 @@ const cluster = document.getElementById("cluster");
 const sessions = document.getElementById("sessions");
 const workers = document.getElementById("workers");
 const showsText = document.querySelector("th.transcript") !== null;
-const LOST = { 4401: "Log in again to watch.", 4403: "Watching is not permitted any more." };
+const texts = JSON.parse(document.getElementById("texts").textContent); // transcription/audit/pages.py
+const LOST = { 4401: texts.notLoggedIn, 4403: texts.notPermitted };
 const SOONEST_MS = 1000;
 const LATEST_MS = 15000;
 
@@ -23,18 +24,18 @@ function connect() {
     show(JSON.parse(data));
   });
   socket.addEventListener("close", ({ code }) => {
-    connection.textContent = LOST[code] ?? "Not connected; trying again …";
+    connection.textContent = LOST[code] ?? texts.trying;
     if (!(code in LOST)) setTimeout(connect, waitMs);
     waitMs = Math.min(waitMs * 2, LATEST_MS);
   });
 }
 
 function show(picture) {
-  connection.textContent = picture.error ?? `Live, ${new Date().toLocaleTimeString()}`;
+  connection.textContent = picture.error ?? `${texts.live}, ${new Date().toLocaleTimeString(document.documentElement.lang)}`;
   const facts = Object.entries(picture.cluster);
   cluster.replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
-  fill(sessions, picture.sessions.map(session), "No session is live.");
-  fill(workers, picture.workers.map(worker), "No worker has been heard of in the last seconds.");
+  fill(sessions, picture.sessions.map(session), texts.noSession);
+  fill(workers, picture.workers.map(worker), texts.noWorker);
 }
 
 function fill(body, rows, nothing) {
@@ -44,7 +45,7 @@ function fill(body, rows, nothing) {
 
 function session({ uid, session_id, client, language, audio_ms, segments, talking, text }) {
   const link = make("a", { href: `${page.dataset.sessionUrl}?q=${encodeURIComponent(uid)}` }, session_id);
-  const cells = [link, client, language, clock(audio_ms), segments, talking ? "speaking" : "–"].map(cell);
+  const cells = [link, client, language, clock(audio_ms), segments, talking ? texts.speaking : "–"].map(cell);
   return showsText ? [...cells, make("td", { className: "transcript" }, text ?? "")] : cells;
 }
 

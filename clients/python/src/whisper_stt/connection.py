@@ -15,6 +15,7 @@ from whisper_stt.session import Frame
 from whisper_stt.session.address import Address
 from whisper_stt.session.errors import closed_for_good
 from whisper_stt.session.limits import CLOSE_S, HEARTBEAT_S
+from whisper_stt.session.words import _
 
 # At DEBUG, websockets logs the handshake's headers, and with them the key: whatever level is asked for.
 _quiet = logging.getLogger("whisper_stt.websocket")
@@ -61,15 +62,17 @@ class Dialler:
     def _explain(self, error: Exception) -> WhisperSttError:
         if isinstance(error, InvalidStatus):
             return RefusedError(f"HTTP {error.response.status_code}", self._address.hide(_said(error.response.body)))
-        way = f"{self._address} through {self._proxy.name}" if self._proxy else f"{self._address}"
+        way = f"{self._address}"
+        if self._proxy:
+            way = _("{address} through {proxy}").format(address=way, proxy=self._proxy.name)
         if isinstance(error, ImportError) and self._proxy and self._proxy.socks:
-            return ConnectError(
-                f"Cannot connect to {way}: SOCKS needs python-socks (pip install 'python-socks[asyncio]')"
-            )
+            told = _("Cannot connect to {way}: SOCKS needs python-socks (pip install 'python-socks[asyncio]')")
+            return ConnectError(told.format(way=way))
         if nobody_listens(error):
-            return NobodyListensError(f"Cannot connect to {way}: nothing listens there")
-        reason = "no answer in time" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__
-        return ConnectError(f"Cannot connect to {way}: {self._address.hide(reason)}")
+            return NobodyListensError(_("Cannot connect to {way}: nothing listens there").format(way=way))
+        reason = _("no answer in time") if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__
+        told = _("Cannot connect to {way}: {reason}")
+        return ConnectError(told.format(way=way, reason=self._address.hide(reason)))
 
 
 def nobody_listens(error: object) -> bool:
@@ -97,7 +100,10 @@ class Connection:
         try:
             await self._ws.send(frame)
         except ConnectionClosed as error:
-            raise ConnectError(f"Connection lost: {self._hide(error)}") from None
+            raise self._lost(error) from None
+
+    def _lost(self, error: ConnectionClosed) -> ConnectError:
+        return ConnectError(_("Connection lost: {reason}").format(reason=self._hide(error)))
 
     async def receive(self) -> Frame:
         """The next frame; those that came before the connection was lost come first."""
@@ -105,4 +111,4 @@ class Connection:
             return await self._ws.recv()
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else None
-            raise closed_for_good(code) or ConnectError(f"Connection lost: {self._hide(error)}") from None
+            raise closed_for_good(code) or self._lost(error) from None

@@ -10,6 +10,7 @@ from whisper_stt.session.errors import (
     TimedOutError,
     WhisperSttError,
 )
+from whisper_stt.session.words import _
 
 __all__ = [
     "ConnectError",
@@ -28,5 +29,5 @@ class SegmentsLostError(WhisperSttError):
     """Some segments have no transcript; what there is, is in `transcript`."""
 
     def __init__(self, transcript: object, failed: int) -> None:
-        super().__init__(f"{failed} segment(s) could not be transcribed")
+        super().__init__(_("{count} segment(s) could not be transcribed").format(count=failed))
         self.transcript = transcript

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from whisper_stt.session.address import Endpoint, endpoint
+from whisper_stt.session.words import _
 
 PORTS = {"http": 80, "https": 443, "socks5h": 1080, "socks5": 1080, "socks4a": 1080, "socks4": 1080}
 
@@ -41,15 +42,17 @@ def proxy_for(service: Endpoint) -> Proxy | None:
 
 def _proxy(kind: str, value: str) -> Proxy:
     variable = f"{kind}_proxy"
-    told = variable if any(name.lower() == variable for name in os.environ) else "the system's settings"
+    told = variable if any(name.lower() == variable for name in os.environ) else _("the system's settings")
     default = "socks5h" if kind == "socks" else "http"
     # Systems name a SOCKS proxy with `http://`, people any proxy without a scheme.
     if kind == "socks" and value.startswith("http://"):
         value = value.removeprefix("http://")
-    at = endpoint(value if "://" in value else f"{default}://{value}", f"The proxy of {told}", PORTS)
+    at = endpoint(
+        value if "://" in value else f"{default}://{value}", _("The proxy of {where}").format(where=told), PORTS
+    )
     address = f"[{at.host}]:{at.port}" if ":" in at.host else f"{at.host}:{at.port}"
     user = "" if at.user is None else f"{quote(at.user, safe='')}:{quote(at.password, safe='')}@"
-    name = f"the proxy {at.scheme}://{address} ({told})"
+    name = _("the proxy {url} ({where})").format(url=f"{at.scheme}://{address}", where=told)
     return Proxy(f"{at.scheme}://{user}{address}", name, at.scheme.startswith("socks"))
 
 

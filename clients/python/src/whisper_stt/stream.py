@@ -26,6 +26,7 @@ from whisper_stt.session.messages import (
 )
 from whisper_stt.session.pace import DEFAULT_SPEED
 from whisper_stt.session.spoken import Spoken, SpokenTimes
+from whisper_stt.session.words import _
 
 AHEAD_S = 2.0
 """`send` waits while more audio than this is still to be sent."""
@@ -118,7 +119,7 @@ class Stream:
         """
         self._check_open()
         if self._feeding:
-            raise WhisperSttError("The stream is fed already")
+            raise WhisperSttError(_("The stream is fed already"))
         self._feeding = asyncio.create_task(self._feed(source))
 
     async def send(self, pcm: bytes) -> None:
@@ -281,16 +282,16 @@ class Stream:
     def _finish(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
-            self._failure = WhisperSttError("The stream is closed")
+            self._failure = WhisperSttError(_("The stream is closed"))
         elif isinstance(error, WhisperSttError):
             self._failure = error
         elif error:
-            self._failure = WhisperSttError("Internal error")
+            self._failure = WhisperSttError(_("Internal error"))
             self._failure.__cause__ = error
         waiters: list[asyncio.Future[Answer] | asyncio.Future[Configured]] = [*self._flushes.values(), *self._changes]
         for answer in waiters:
             if not answer.done():
-                answer.set_exception(self._failure or WhisperSttError("The session ended without an answer"))
+                answer.set_exception(self._failure or WhisperSttError(_("The session ended without an answer")))
                 answer.exception()  # somebody may have given up waiting for it
         for waiting in (self._opened, self._room, self._news):
             waiting.set()
@@ -299,7 +300,7 @@ class Stream:
         if self._failure:
             raise self._failure
         if self._ended:
-            raise WhisperSttError("The stream has been ended")
+            raise WhisperSttError(_("The stream has been ended"))
 
     # What the service says
 

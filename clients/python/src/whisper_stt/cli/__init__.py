@@ -8,12 +8,13 @@ from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
-from whisper_stt.cli import streams
+from whisper_stt.cli import language, streams
 from whisper_stt.cli.advice import advised
 from whisper_stt.cli.targets import FORMATS
 from whisper_stt.errors import OptionError, WhisperSttError
 from whisper_stt.media import MediaError
 from whisper_stt.session.address import hide
+from whisper_stt.session.words import _, noop
 
 REDACTED = ("cpf", "card", "phone", "email")
 """What `--redact` takes."""
@@ -39,20 +40,21 @@ class Exit(IntEnum):
     """Whoever read the output has gone."""
 
 
-EPILOG = """\
+EPILOG = noop("""\
 environment:
   STT_URL        the service's WebSocket, unless --url says otherwise
   STT_API_KEY    sent as a bearer token
   NO_COLOR       no colours, whatever the terminal can do
+  LANG           the language of messages, as LC_ALL and LANGUAGE: English or Portuguese
 
 exit codes:
   0 done   2 wrong usage   3 the service cannot be reached, refuses, or was lost   4 the input cannot be read
   5 incomplete (a segment without transcript, a damaged file; status: not accepting)   6 the output cannot be written
   130 Ctrl-C (143 SIGTERM, 129 SIGHUP)   141 broken pipe
 Whatever the code, what was transcribed is written. 1 is a crash.
-"""
+""")
 EXAMPLES = {
-    "transcribe": """\
+    "transcribe": noop("""\
 examples:
   whisper-stt transcribe call.mp3
   whisper-stt transcribe --format srt --output film.srt film.mkv
@@ -60,24 +62,24 @@ examples:
   whisper-stt transcribe --local call.mp3
   whisper-stt transcribe --channels 2 --channel-names agent,caller --format srt call.wav
   ffmpeg -v error -i rtsp://camera/audio -f wav - | whisper-stt transcribe --realtime -
-""",
-    "mic": """\
+"""),
+    "mic": noop("""\
 examples:
   whisper-stt mic
   whisper-stt mic --device "USB Audio" --format json > notes.json
 Ctrl-C ends the recording; what was said is still transcribed.
-""",
-    "status": """\
+"""),
+    "status": noop("""\
 examples:
   whisper-stt status
   whisper-stt status --json | jq .queue.depth
-""",
-    "load": """\
+"""),
+    "load": noop("""\
 examples:
   whisper-stt load --talkers 20 --ramp 10 --duration 60 speech.wav
   whisper-stt load --talkers 5 --json clips/*.flac > figures.json
 Each talker speaks one of the files in real time, pauses, and speaks the next.
-""",
+"""),
 }
 
 
@@ -96,59 +98,70 @@ class Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     common = Parser(add_help=False)
-    common.add_argument("--url", help="the service's WebSocket (default: $STT_URL or ws://localhost:8000/ws/stt)")
+    common.add_argument("--url", help=_("the service's WebSocket (default: $STT_URL or ws://localhost:8000/ws/stt)"))
     session = Parser(add_help=False)
-    session.add_argument("--language", help="such as pt (default: the service's)")
-    session.add_argument(
-        "--keyterm", action="append", default=[], metavar="TERM", help="a name that may be said; give it again for more"
-    )
-    session.add_argument("--vad-threshold", type=_share, metavar="P", help="0 to 1; lower hears quieter speech")
+    session.add_argument("--language", help=_("such as pt (default: the service's)"))
+    told = _("a name that may be said; give it again for more")
+    session.add_argument("--keyterm", action="append", default=[], metavar="TERM", help=told)
+    session.add_argument("--vad-threshold", type=_share, metavar="P", help=_("0 to 1; lower hears quieter speech"))
     found = Parser(add_help=False)
-    found.add_argument("--external-id", metavar="ID", help="what the call is named elsewhere, kept in its record")
-    found.add_argument("--tag", action="append", default=[], dest="tags", help="to find it by; may be given again")
+    found.add_argument("--external-id", metavar="ID", help=_("what the call is named elsewhere, kept in its record"))
+    found.add_argument("--tag", action="append", default=[], dest="tags", help=_("to find it by; may be given again"))
     reading = Parser(add_help=False)
-    reading.add_argument("--channel", type=_natural, metavar="N", help="hear this one: 1 is left (default: all, mixed)")
+    reading.add_argument(
+        "--channel", type=_natural, metavar="N", help=_("hear this one: 1 is left (default: all, mixed)")
+    )
     output = Parser(add_help=False)
-    output.add_argument("--format", choices=FORMATS, help="(default: that of --output, or txt)")
-    output.add_argument("--formatted", action="store_true", help="numbers, dates, CPFs as Brazilians write them")
-    output.add_argument("--redact", type=_kinds, default=(), metavar="KINDS", help="keep out: cpf,card,phone,email")
-    output.add_argument("--no-times", action="store_true", help="txt without the times of its lines")
-    output.add_argument("--quiet", "-q", action="store_true", help="no progress bar, no partials")
-    root = Parser(prog="whisper-stt", description="Speech to text by a Whisper STT service.")
-    _shape(root, EPILOG)
-    root.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    output.add_argument("--format", choices=FORMATS, help=_("(default: that of --output, or txt)"))
+    output.add_argument("--formatted", action="store_true", help=_("numbers, dates, CPFs as Brazilians write them"))
+    output.add_argument("--redact", type=_kinds, default=(), metavar="KINDS", help=_("keep out: cpf,card,phone,email"))
+    output.add_argument("--no-times", action="store_true", help=_("txt without the times of its lines"))
+    output.add_argument("--quiet", "-q", action="store_true", help=_("no progress bar, no partials"))
+    root = Parser(prog="whisper-stt", description=_("Speech to text by a Whisper STT service."))
+    _shape(root, _(EPILOG))
+    told = _("show the version and exit")
+    root.add_argument("--version", action="version", version=f"%(prog)s {_version()}", help=told)
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, title: str, *parents: Parser) -> Parser:
         added = commands.add_parser(name, help=title, description=title, parents=[common, *parents])
-        _shape(added, f"{EXAMPLES[name]}\n{EPILOG}")
+        _shape(added, f"{_(EXAMPLES[name])}\n{_(EPILOG)}")
         return added
 
-    transcribe = command("transcribe", "Transcribe recordings or a pipe.", session, found, reading, output)
-    transcribe.add_argument("files", nargs="+", metavar="FILE", help="any format FFmpeg reads; - is standard input")
-    transcribe.add_argument("--output", "-o", help="a file, or a directory for a file each (default: standard output)")
-    transcribe.add_argument("--languages", type=_names, default=(), metavar="CODES", help="find out which: pt,es,en")
-    transcribe.add_argument("--channels", type=int, choices=(1, 2), default=1, help="2: hear two talkers apart (1)")
-    transcribe.add_argument("--channel-names", type=_names, default=(), metavar="NAMES", help="such as agent,caller")
-    transcribe.add_argument("--realtime", action="store_true", help="as it was spoken, with live partials")
-    transcribe.add_argument("--local", action="store_true", help="without a service, by its engine (after `make run`)")
-    transcribe.add_argument("--model", metavar="NAME", help="with --local (default: $STT_WHISPER_MODEL)")
-    mic = command("mic", "Transcribe what the microphone hears.", session, found, output)
-    mic.add_argument("--device", help="a name or number of sounddevice's (default: the system's)")
-    status = command("status", "Say how the service is.")
-    status.add_argument("--json", action="store_true", help="as the service said it")
-    load = command("load", "Put load on the service and measure it.", session, reading)
-    load.add_argument("files", nargs="+", metavar="FILE", help="speech to talk with")
-    load.add_argument("--talkers", type=_natural, default=1, help="how many at once (1)")
-    load.add_argument("--ramp", type=_seconds, default=0.0, metavar="S", help="seconds over which they start (0)")
-    load.add_argument("--duration", type=_seconds, default=30.0, metavar="S", help="seconds that each talks for (30)")
-    load.add_argument("--pause", type=_seconds, default=1.5, metavar="S", help="seconds of silence between files (1.5)")
-    load.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
+    transcribe = command("transcribe", _("Transcribe recordings or a pipe."), session, found, reading, output)
+    transcribe.add_argument("files", nargs="+", metavar="FILE", help=_("any format FFmpeg reads; - is standard input"))
+    transcribe.add_argument(
+        "--output", "-o", help=_("a file, or a directory for a file each (default: standard output)")
+    )
+    transcribe.add_argument("--languages", type=_names, default=(), metavar="CODES", help=_("find out which: pt,es,en"))
+    transcribe.add_argument("--channels", type=int, choices=(1, 2), default=1, help=_("2: hear two talkers apart (1)"))
+    transcribe.add_argument("--channel-names", type=_names, default=(), metavar="NAMES", help=_("such as agent,caller"))
+    transcribe.add_argument("--realtime", action="store_true", help=_("as it was spoken, with live partials"))
+    transcribe.add_argument(
+        "--local", action="store_true", help=_("without a service, by its engine (after `make run`)")
+    )
+    transcribe.add_argument("--model", metavar="NAME", help=_("with --local (default: $STT_WHISPER_MODEL)"))
+    mic = command("mic", _("Transcribe what the microphone hears."), session, found, output)
+    mic.add_argument("--device", help=_("a name or number of sounddevice's (default: the system's)"))
+    status = command("status", _("Say how the service is."))
+    status.add_argument("--json", action="store_true", help=_("as the service said it"))
+    load = command("load", _("Put load on the service and measure it."), session, reading)
+    load.add_argument("files", nargs="+", metavar="FILE", help=_("speech to talk with"))
+    load.add_argument("--talkers", type=_natural, default=1, help=_("how many at once (1)"))
+    load.add_argument("--ramp", type=_seconds, default=0.0, metavar="S", help=_("seconds over which they start (0)"))
+    load.add_argument(
+        "--duration", type=_seconds, default=30.0, metavar="S", help=_("seconds that each talks for (30)")
+    )
+    load.add_argument(
+        "--pause", type=_seconds, default=1.5, metavar="S", help=_("seconds of silence between files (1.5)")
+    )
+    load.add_argument("--json", action="store_true", help=_("figures as JSON instead of a table"))
     return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
+    language.prepare()
     streams.prepare()
     try:
         code = _run(argv)
@@ -174,7 +187,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as end:  # argparse's, after help or a wrong option
         return int(end.code or 0)
     except KeyboardInterrupt:
-        return _fail("Interrupted", Exit.INTERRUPTED)
+        return _fail(_("Interrupted"), Exit.INTERRUPTED)
     except OptionError as error:
         return _fail(error, Exit.USAGE)
     except MediaError as error:
@@ -222,7 +235,8 @@ def _shape(command: argparse.ArgumentParser, epilog: str) -> None:
 def _kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(filter(None, text.split(",")))
     if unknown := next((kind for kind in kinds if kind not in REDACTED), None):
-        raise argparse.ArgumentTypeError(f"expected some of {', '.join(REDACTED)}, got {unknown}")
+        told = _("expected some of {kinds}, got {given}")
+        raise argparse.ArgumentTypeError(told.format(kinds=", ".join(REDACTED), given=unknown))
     return kinds
 
 
@@ -235,24 +249,24 @@ def _version() -> str:
     try:
         return version("whisper-stt-client")
     except PackageNotFoundError:  # its folder is merely on the path
-        return "(not installed)"
+        return _("(not installed)")
 
 
 def _share(text: str) -> float:
     if not 0 <= (value := _number(text)) <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+        raise argparse.ArgumentTypeError(_("expected a number from 0 to 1, got {given}").format(given=text))
     return value
 
 
 def _seconds(text: str) -> float:
     if not 0 <= (value := _number(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text}")
+        raise argparse.ArgumentTypeError(_("expected seconds, 0 or more, got {given}").format(given=text))
     return value
 
 
 def _natural(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text}")
+        raise argparse.ArgumentTypeError(_("expected a whole number, 1 or more, got {given}").format(given=text))
     return int(text)
 
 

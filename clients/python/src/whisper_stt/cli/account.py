@@ -14,6 +14,7 @@ from whisper_stt.cli.written import as_written
 from whisper_stt.errors import WhisperSttError
 from whisper_stt.media import MediaError
 from whisper_stt.session.messages import Event, FinalTranscript, ServerError
+from whisper_stt.session.words import _
 
 
 class Account:
@@ -77,7 +78,7 @@ class Account:
             code, why = Exit.SERVICE, advised(error)
         except Exception:
             if not self._telling:
-                self._close(Exit.OK, "Internal error")
+                self._close(Exit.OK, _("Internal error"))
             raise
         else:
             if self.interruption.signal and not (endless and self.interruption.signal == signal.SIGINT):
@@ -87,7 +88,7 @@ class Account:
         return self._close(code, why)
 
     def _interrupted(self) -> tuple[int, str]:
-        return 128 + (self.interruption.signal or signal.SIGINT), "Interrupted"
+        return 128 + (self.interruption.signal or signal.SIGINT), _("Interrupted")
 
     def _close(self, code: int, why: str | None) -> int:
         unwritten: int = Exit.OK
@@ -95,11 +96,12 @@ class Account:
             unwritten = self._write(why)
         if why is not None:
             kept = self._target.path if self._target and self._segments and not unwritten else None
-            complain(f"{why}; {kept} has what was transcribed" if kept else why)
+            complain(_("{why}; {file} has what was transcribed").format(why=why, file=kept) if kept else why)
         elif not self._segments and not self._failed:
-            complain(f"{self.name}: nothing was heard")
+            complain(_("{name}: nothing was heard").format(name=self.name))
         for failure in self._failed:
-            complain(f"{self.name}: {failure.segment_id} has no transcript: {failure.message}")
+            told = _("{name}: {segment} has no transcript: {reason}")
+            complain(told.format(name=self.name, segment=failure.segment_id, reason=failure.message))
         return unwritten or code or (Exit.INCOMPLETE if self._failed else Exit.OK)
 
     def _write(self, why: str | None) -> int:
@@ -119,7 +121,7 @@ class Account:
         try:
             self._target.write(text)
         except OutputError as error:
-            complain(f"{error}; the transcript goes to standard output")
+            complain(_("{error}; the transcript goes to standard output").format(error=error))
             say(text)
             return Exit.OUTPUT
         return Exit.OK

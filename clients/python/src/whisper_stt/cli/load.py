@@ -19,6 +19,7 @@ from whisper_stt.cli.streams import complain, say
 from whisper_stt.errors import ConnectError, RefusedError, WhisperSttError
 from whisper_stt.media import SAMPLE_RATE, Audio
 from whisper_stt.session.messages import Event, FinalTranscript, PartialTranscript, ServerError, VadEvent
+from whisper_stt.session.words import _
 
 CHUNK_MS = 20
 CHUNK = SAMPLE_RATE * 2 * CHUNK_MS // 1000
@@ -43,7 +44,7 @@ class Figures:
     """From the end of a segment, the silence that ends it included, to its final."""
     after_speech: list[float] = field(default_factory=list)
     """From the end of speech to the final."""
-    trouble: str = "nobody tried"
+    trouble: str = ""
     """What was said of the last talker who was refused or lost."""
 
     def document(self) -> dict[str, object]:
@@ -127,10 +128,10 @@ def load(arguments: argparse.Namespace) -> int:
         asyncio.run(_run(figures, interruption, clips, arguments))
     say(json.dumps(figures.document(), indent=2) + "\n" if arguments.json else table(figures))
     if interruption.signal:
-        complain("Interrupted")
+        complain(_("Interrupted"))
         return 128 + interruption.signal
     if not figures.started:
-        raise ConnectError(f"No talker got a session: {figures.trouble}")
+        raise ConnectError(_("No talker got a session: {reason}").format(reason=figures.trouble or _("nobody tried")))
     return Exit.INCOMPLETE if figures.refused or figures.failed else Exit.OK
 
 
@@ -161,15 +162,18 @@ def spread(values: list[float]) -> dict[str, float | int]:
 
 def table(figures: Figures) -> str:
     """The figures for people."""
-    said = figures.document()
+    said, count = figures.document(), _("count")
     lines = [
-        f"{figures.started} of {figures.talkers} talkers, {figures.audio_s:.0f} s of audio",
-        f"{'ms':<14}{'count':>8}{'p50':>8}{'p95':>8}{'p99':>8}",
+        _("{started} of {talkers} talkers, {seconds:.0f} s of audio").format(
+            started=figures.started, talkers=figures.talkers, seconds=figures.audio_s
+        ),
+        f"{'ms':<14}{count:>8}{'p50':>8}{'p95':>8}{'p99':>8}",
     ]
-    for name in ("opening", "partial", "final", "after_speech"):
+    rows = {"opening": _("opening"), "partial": _("partial"), "final": _("final"), "after_speech": _("after speech")}
+    for name, called in rows.items():
         row = said[name]
         assert isinstance(row, dict)
-        lines.append(f"{name.replace('_', ' '):<14}{''.join(f'{value:>8}' for value in row.values())}")
-    for what in ("refused", "failed"):
-        lines += [f"{what}: {code} {count}" for code, count in getattr(figures, what).items()]
+        lines.append(f"{called:<14}{''.join(f'{value:>8}' for value in row.values())}")
+    for what, called in (("refused", _("refused")), ("failed", _("failed"))):
+        lines += [f"{called}: {code} {count}" for code, count in getattr(figures, what).items()]
     return "\n".join(lines) + "\n"

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from whisper_stt.errors import OptionError, WhisperSttError
 from whisper_stt.session.messages import Event, FinalTranscript, ServerError, decode
+from whisper_stt.session.words import _, noop
 
 ROOT = (Path(__file__).resolve().parent / "../../../../..").resolve()
 """The checkout, if this file lies in one."""
 LONGEST_LINE = 1 << 20
 """A final of 30 s, with its words, has some 10 kB."""
-HOW = (
+HOW = noop(
     "--local decodes with the service's own engine, and there is none here. In a checkout of the service: make run, "
     "once (it installs it; Ctrl-C when it is ready), then .venv/bin/whisper-stt transcribe --local FILE"
 )
@@ -32,18 +33,19 @@ class LocalError(WhisperSttError):
 def check(arguments: argparse.Namespace) -> None:
     """Raise `OptionError` for options that do not go together."""
     if arguments.model and not arguments.local:
-        raise OptionError("--model goes with --local: a service decodes with its own (STT_WHISPER_MODEL)")
+        raise OptionError(_("--model goes with --local: a service decodes with its own (STT_WHISPER_MODEL)"))
     for option in ("realtime", "url"):
         if arguments.local and getattr(arguments, option):
-            raise OptionError(f"--local and --{option} do not go together: there is no service")
+            told = _("--local and --{option} do not go together: there is no service")
+            raise OptionError(told.format(option=option))
     if arguments.local and (arguments.channels > 1 or arguments.languages):
-        raise OptionError("--local hears one channel in one language: --channels and --languages take a service")
+        raise OptionError(_("--local hears one channel in one language: --channels and --languages take a service"))
     if arguments.channel and arguments.channels > 1:
-        raise OptionError("--channel and --channels do not go together: hear one, or each by itself")
+        raise OptionError(_("--channel and --channels do not go together: hear one, or each by itself"))
     if arguments.channel_names and len(arguments.channel_names) != arguments.channels:
-        raise OptionError(f"--channel-names: expected {arguments.channels}, one a channel")
+        raise OptionError(_("--channel-names: expected {count}, one a channel").format(count=arguments.channels))
     if arguments.languages and arguments.language not in (None, "auto"):
-        raise OptionError("--languages goes with --language auto, or without --language")
+        raise OptionError(_("--languages goes with --language auto, or without --language"))
 
 
 async def transcribe(
@@ -72,7 +74,7 @@ async def transcribe(
                     if isinstance(event, FinalTranscript):
                         on_progress(event.end)
         if code := await process.wait():
-            raise LocalError(f"the engine has ended with exit code {code}")
+            raise LocalError(_("the engine has ended with exit code {code}").format(code=code))
         await feeding
     finally:
         feeding.cancel()
@@ -96,12 +98,12 @@ def _program() -> list[str]:
     """The engine's command, by the interpreter that has it; raises `LocalError` where there is none."""
     installed = ROOT / ".venv/bin/python"
     if not (ROOT / "launcher/management/commands/transcribe.py").is_file():
-        raise LocalError(HOW)
+        raise LocalError(_(HOW))
     if find_spec("faster_whisper"):
         return [sys.executable, "manage.py", "transcribe"]
     if installed.is_file():
         return [str(installed), "manage.py", "transcribe"]
-    raise LocalError(HOW)
+    raise LocalError(_(HOW))
 
 
 def _options(arguments: argparse.Namespace) -> list[str]:

@@ -10,6 +10,7 @@ import whisper_stt
 from whisper_stt.cli.account import Account
 from whisper_stt.cli.screen import Screen
 from whisper_stt.media import SAMPLE_RATE, MediaError
+from whisper_stt.session.words import _
 
 BLOCK_MS = 20
 PORTAUDIO = (
@@ -24,14 +25,13 @@ def mic(arguments: argparse.Namespace) -> int:
     try:
         import sounddevice
     except ImportError:
-        raise MediaError(
-            f"no microphone without sounddevice: pip install sounddevice (on Linux with PortAudio; {PORTAUDIO})"
-        ) from None
+        told = _("no microphone without sounddevice: pip install sounddevice (on Linux with PortAudio; {how})")
+        raise MediaError(told.format(how=PORTAUDIO)) from None
     except OSError:
-        raise MediaError(f"no microphone without PortAudio, which pip does not bring: {PORTAUDIO}") from None
-    account = Account(
-        "microphone", arguments.format or "txt", None, times=not arguments.no_times, formatted=arguments.formatted
-    )
+        told = _("no microphone without PortAudio, which pip does not bring: {how}")
+        raise MediaError(told.format(how=PORTAUDIO)) from None
+    kind, times = arguments.format or "txt", not arguments.no_times
+    account = Account(_("microphone"), kind, None, times=times, formatted=arguments.formatted)
     return account.see_through(_listen(sounddevice, account, arguments), endless=True)
 
 
@@ -53,7 +53,7 @@ async def _listen(sounddevice: Any, account: Account, arguments: argparse.Namesp
         with (
             account.interruption.handled(lambda: heard.put_nowait(None), task.cancel),
             _microphone(sounddevice, device, put),
-            Screen("microphone", None, live=True, quiet=arguments.quiet) as screen,
+            Screen(_("microphone"), None, live=True, quiet=arguments.quiet) as screen,
         ):
             stream.feed(_pieces(heard))
             async for event in stream:
@@ -75,7 +75,7 @@ def _microphone(
     options = {"samplerate": SAMPLE_RATE, "channels": 1, "dtype": "int16", "device": device}
     options |= {"blocksize": SAMPLE_RATE * BLOCK_MS // 1000}
     options |= {"callback": lambda pcm, frames, time, status: put(bytes(pcm))}
-    lost = {"finished_callback": lambda: put(MediaError("microphone: it was lost"))}
+    lost = {"finished_callback": lambda: put(MediaError(_("microphone: it was lost")))}
     with ExitStack() as opened:
         try:
             try:
@@ -84,6 +84,6 @@ def _microphone(
                 microphone = sounddevice.RawInputStream(**options)
             opened.enter_context(microphone)
         except (ValueError, sounddevice.PortAudioError) as error:
-            said = "this machine has none, or gives programs none" if NO_DEVICE in str(error) else error
-            raise MediaError(f"microphone: {said}") from None
+            said = _("this machine has none, or gives programs none") if NO_DEVICE in str(error) else error
+            raise MediaError(_("microphone: {reason}").format(reason=said)) from None
         yield

@@ -22,6 +22,7 @@ except ImportError:
 
 from whisper_stt.cli.streams import complain
 from whisper_stt.session.messages import Event, PartialTranscript
+from whisper_stt.session.words import _
 
 
 class Screen:
@@ -33,13 +34,17 @@ class Screen:
         if quiet or not sys.stderr.isatty():
             return
         if Console is None:
-            complain(f"no {'partials' if live else 'progress bar'} without rich: pip install rich")
+            lacking = (
+                _("no partials without rich: pip install rich"),
+                _("no progress bar without rich: pip install rich"),
+            )
+            complain(lacking[0] if live else lacking[1])
             return
         console = Console(stderr=True, highlight=False)
         # Lines for the terminal go above what is shown; lines for a pipe go there.
         redirect = sys.stdout.isatty()
         if live:
-            self._live = Live(Text("listening …", "dim"), console=console, transient=True, redirect_stdout=redirect)
+            self._live = Live(Text(_("listening …"), "dim"), console=console, transient=True, redirect_stdout=redirect)
         else:
             columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()]
             columns += [TimeElapsedColumn(), TimeRemainingColumn()]

@@ -14,6 +14,7 @@ from whisper_stt.errors import ConnectError, NobodyListensError, RefusedError, W
 from whisper_stt.options import address
 from whisper_stt.proxies import proxy_for
 from whisper_stt.session.address import Address
+from whisper_stt.session.words import _
 
 TIMEOUT_S = 10.0
 
@@ -36,16 +37,17 @@ def _fetch(service: Address) -> dict[str, Any]:
     except ValueError:
         said = None
     if not isinstance(said, dict) or not said:
-        raise ConnectError(f"{page} is not a page of Whisper STT")
+        raise ConnectError(_("{page} is not a page of Whisper STT").format(page=page))
     return said
 
 
 def _get(page: str, service: Address) -> bytes:
     """The page, also of a service that is not ready."""
     proxy = proxy_for(service.endpoint)
-    way = f"{page} through {proxy.name}" if proxy else page
+    way = _("{address} through {proxy}").format(address=page, proxy=proxy.name) if proxy else page
     if proxy and proxy.socks:
-        raise ConnectError(f"Cannot reach {way}: `status` goes by HTTP proxies only (no_proxy, http_proxy)")
+        told = _("Cannot reach {way}: `status` goes by HTTP proxies only (no_proxy, http_proxy)")
+        raise ConnectError(told.format(way=way))
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({page.partition(":")[0]: proxy.url} if proxy else {})
     )
@@ -62,13 +64,15 @@ def _get(page: str, service: Address) -> bytes:
             return error.read()
         failure = RefusedError(f"HTTP {error.code}", way)
         if error.code == 401:
-            failure = WhisperSttError(f"HTTP 401: {way} wants the service's STT_STATUS_TOKEN: set STT_API_KEY to it")
+            told = _("HTTP 401: {way} wants the service's STT_STATUS_TOKEN: set STT_API_KEY to it")
+            failure = WhisperSttError(told.format(way=way))
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         if nobody_listens(reason):
-            failure = NobodyListensError(f"Cannot reach {way}: nothing listens there")
+            failure = NobodyListensError(_("Cannot reach {way}: nothing listens there").format(way=way))
         else:
-            failure = ConnectError(f"Cannot reach {way}: {service.hide(reason) or type(error).__name__}")
+            why = service.hide(reason) or type(error).__name__
+            failure = ConnectError(_("Cannot reach {way}: {reason}").format(way=way, reason=why))
     raise failure
 
 
@@ -77,22 +81,24 @@ def _told(said: dict[str, Any], where: str) -> str:
     model, queue, sessions = (_part(said, name) for name in ("model", "queue", "sessions"))
     capacity, workers = _part(said, "capacity"), _part(said, "workers")
     ready = said.get("status") == "ready"
-    taking = "takes new sessions" if said.get("accepting_requests") else "takes no new session now"
+    taking = _("takes new sessions") if said.get("accepting_requests") else _("takes no new session now")
     if not ready:
-        taking = said.get("error") or "no worker has its model loaded"
-    lines = [f"{where} is {'ready' if ready else 'not ready'}: {taking}."]
+        taking = said.get("error") or _("no worker has its model loaded")
+    told = _("{where} is ready: {taking}.") if ready else _("{where} is not ready: {taking}.")
+    lines = [told.format(where=where, taking=taking)]
     rows = {
-        "Model": _join("{model_size} on {device}, {compute_type}", model),
-        "Workers": _join("{ready} ready", workers),
-        "Sessions": _join("{active} of {max}", sessions),
-        "Load": _join("{current_load_percent:.0f} %; {estimated_max_concurrent} finals at once", capacity),
-        "Queue": _join("{depth} waiting and running", queue),
-        "Final": _join("{estimated_server_total_ms:.0f} ms now, {avg_final_ms:.0f} ms to decode", queue),
-        "Requests": _join("{total_requests} for a session, {rejected_requests} refused", queue),
+        _("Model"): _join(_("{model_size} on {device}, {compute_type}"), model),
+        _("Workers"): _join(_("{ready} ready"), workers),
+        _("Sessions"): _join(_("{active} of {max}"), sessions),
+        _("Load"): _join(_("{current_load_percent:.0f} %; {estimated_max_concurrent} finals at once"), capacity),
+        _("Queue"): _join(_("{depth} waiting and running"), queue),
+        _("Final"): _join(_("{estimated_server_total_ms:.0f} ms now, {avg_final_ms:.0f} ms to decode"), queue),
+        _("Requests"): _join(_("{total_requests} for a session, {rejected_requests} refused"), queue),
     }
     lines += [f"  {name:<10}{text}" for name, text in rows.items() if text]
     for gone in workers.get("gave_up") or ():
-        lines.append("  Gave up   " + _join("{worker}, {seconds_ago:.0f} s ago: {reason}", gone))
+        name = _("Gave up")
+        lines.append(f"  {name:<10}" + _join(_("{worker}, {seconds_ago:.0f} s ago: {reason}"), gone))
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from whisper_stt.session.address import hide
+from whisper_stt.session.words import _
 
 _ALIKE = "whisper-stt-alike"
 """The error handler for characters that an encoding lacks: a letter without its accents, and so on."""
@@ -40,7 +41,7 @@ def say(text: str) -> None:
         raise
     except OSError as error:
         _abandon(sys.stdout)
-        raise OutputError(f"standard output: {error.strerror}") from None
+        raise OutputError(_("standard output: {reason}").format(reason=error.strerror)) from None
 
 
 def complain(text: object) -> None:

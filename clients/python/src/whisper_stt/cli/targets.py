@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from whisper_stt.cli.streams import OutputError
 from whisper_stt.errors import OptionError
+from whisper_stt.session.words import _
 
 FORMATS = ("txt", "srt", "vtt", "json")
 
@@ -45,11 +46,11 @@ def plan(files: Sequence[str], output: str | None, kind: str) -> list[Target | N
     user did not name.
     """
     if files.count("-") > 1:
-        raise OptionError("- (standard input) is given twice: it can be read once")
+        raise OptionError(_("- (standard input) is given twice: it can be read once"))
     if output in (None, "-"):
         return [None] * len(files)
     if not output:
-        raise OptionError("--output is empty: expected a file or a directory")
+        raise OptionError(_("--output is empty: expected a file or a directory"))
     try:
         if len(files) == 1 and not output.endswith(("/", os.sep)) and not Path(output).is_dir():
             return [_named(Path(output), Path(files[0]))]
@@ -60,25 +61,29 @@ def plan(files: Sequence[str], output: str | None, kind: str) -> list[Target | N
 
 def _named(path: Path, source: Path) -> Target:
     if not path.parent.is_dir():
-        raise OptionError(f"--output {path}: there is no directory {path.parent}")
+        told = _("--output {path}: there is no directory {directory}")
+        raise OptionError(told.format(path=path, directory=path.parent))
     if path.exists() and source.exists() and path.samefile(source):
-        raise OptionError(f"--output {path} is the input: expected another file")
+        raise OptionError(_("--output {path} is the input: expected another file").format(path=path))
     _try(path)
     return Target(path, named=True)
 
 
 def _in_directory(directory: Path, files: Sequence[str], kind: str) -> list[Target]:
     if directory.exists() and not directory.is_dir():
-        raise OptionError(f"--output {directory} is a file: expected a directory, for a file each of the inputs")
+        told = _("--output {path} is a file: expected a directory, for a file each of the inputs")
+        raise OptionError(told.format(path=directory))
     owners: dict[str, str] = {}
     targets = []
     for name in files:
         stem = "stdin" if name == "-" else Path(name).stem
         path = directory / f"{stem}.{kind}"
         if other := owners.get(os.path.normcase(path)):
-            raise OptionError(f"--output {directory}: {other} and {name} would both be written to {path}")
+            told = _("--output {directory}: {one} and {other} would both be written to {path}")
+            raise OptionError(told.format(directory=directory, one=other, other=name, path=path))
         if os.path.lexists(path):
-            raise OptionError(f"--output {directory}: {path} is there already: expected a directory without it")
+            told = _("--output {directory}: {path} is there already: expected a directory without it")
+            raise OptionError(told.format(directory=directory, path=path))
         owners[os.path.normcase(path)] = name
         targets.append(Target(path, named=False))
     directory.mkdir(parents=True, exist_ok=True)

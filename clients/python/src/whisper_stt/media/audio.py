@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Self
 from whisper_stt.media import parts
 from whisper_stt.media.errors import MediaError
 from whisper_stt.media.source import Source
+from whisper_stt.session.words import _
 
 SAMPLE_RATE = 16_000
 BLOCK = SAMPLE_RATE // 2
@@ -75,7 +76,8 @@ class Audio:
             self._iterated = False
             self.close()
         if not self._heard:
-            raise MediaError(f"{self.name}: holds no audio" + (f" ({self.damage})" if self.damage else ""))
+            told = _("{name}: holds no audio").format(name=self.name)
+            raise MediaError(f"{told} ({self.damage})" if self.damage else told)
 
     def close(self) -> None:
         """Close what was opened. What is iterated closes when that ends: FFmpeg may be reading it in another thread."""
@@ -103,12 +105,12 @@ class Audio:
         has = container.streams.audio[0].channels
         if self._channel is not None and not 1 <= self._channel <= has:
             container.close()
-            raise MediaError(f"{self.name}: there is no channel {self._channel}, expected 1 to {has}")
+            told = _("{name}: there is no channel {channel}, expected 1 to {most}")
+            raise MediaError(told.format(name=self.name, channel=self._channel, most=has))
         if self._channels > has:
             container.close()
-            raise MediaError(
-                f"{self.name}: has {has} channel{'s' * (has != 1)}, expected {self._channels} to hear apart"
-            )
+            told = _("{name}: has {count} channel, expected {most} to hear apart")
+            raise MediaError(told.format(name=self.name, count=has, most=self._channels))
         return part, container
 
     def _next(self) -> None:
@@ -124,7 +126,7 @@ class Audio:
             if self._part:
                 self._container = self._opened(self._part)
         except (MediaError, OSError) as error:
-            self._note(f"from {self._clock()} on it cannot be read: {_reason(error)}")
+            self._note(_("from {at} on it cannot be read: {reason}").format(at=self._clock(), reason=_reason(error)))
 
     def _opened(self, file: Any) -> Any:
         import av
@@ -132,10 +134,11 @@ class Audio:
         try:
             container = av.open(file, metadata_errors="ignore", options=getattr(file, "options", {}))
         except (av.error.FFmpegError, OSError) as error:
-            raise MediaError(f"{self.name}: is not audio that can be read ({_reason(error)})") from None
+            told = _("{name}: is not audio that can be read ({reason})")
+            raise MediaError(told.format(name=self.name, reason=_reason(error))) from None
         if not container.streams.audio:
             container.close()
-            raise MediaError(f"{self.name}: holds no audio")
+            raise MediaError(_("{name}: holds no audio").format(name=self.name))
         return container
 
     # Samples
@@ -169,15 +172,19 @@ class Audio:
                     try:
                         frames = packet.decode()
                     except av.error.FFmpegError:
-                        self._note(f"damaged at {self._clock()}, what cannot be decoded is left out")
+                        told = _("damaged at {at}, what cannot be decoded is left out")
+                        self._note(told.format(at=self._clock()))
                         continue
                     yield from frames
                 break
             except av.error.FFmpegError as error:
                 failures += 1
-                self._note(f"damaged at {self._clock()} ({_reason(error)}), what cannot be decoded is left out")
+                told = _("damaged at {at} ({reason}), what cannot be decoded is left out")
+                self._note(told.format(at=self._clock(), reason=_reason(error)))
             except OSError as error:
-                self._note(f"from {self._clock()} on it cannot be read: {_reason(error)}")
+                self._note(
+                    _("from {at} on it cannot be read: {reason}").format(at=self._clock(), reason=_reason(error))
+                )
                 break
 
     def _apart(self, samples: Any) -> Any:
@@ -222,7 +229,7 @@ def _require_av() -> None:
         import av
         import numpy as np
     except ImportError:
-        raise MediaError("recordings need PyAV and NumPy: pip install av numpy") from None
+        raise MediaError(_("recordings need PyAV and NumPy: pip install av numpy")) from None
     del av, np
 
 

@@ -9,6 +9,7 @@ from math import inf
 from typing import Protocol
 
 from whisper_stt.media.source import Source
+from whisper_stt.session.words import _
 
 OPEN = 0x7FFF_0000
 """From here on, a WAV's length is what writes that cannot come back put there, not a promise."""
@@ -107,7 +108,8 @@ class Wave:
                 self._over = True
                 missing_s = self._left / self._rate
                 if self._promised < OPEN and TOLERATED_S < missing_s < inf:
-                    self.damage = f"ends {missing_s:.1f} s before the end that it promises"
+                    told = _("ends {seconds:.1f} s before the end that it promises")
+                    self.damage = told.format(seconds=missing_s)
         taken = source.take(min(size, ready))
         self._given += len(taken)
         self._left -= len(taken)
@@ -173,7 +175,7 @@ class Ogg:
             found = self._source.ahead.find(b"OggS", 1)
             return found if found > 0 else max(len(self._source.ahead) - 3, min(len(self._source.ahead), 1))
         if self._lost:
-            self.damage = "some of its pages are damaged, and left out"
+            self.damage = _("some of its pages are damaged, and left out")
         beginning = bool(header[5] & 2)
         if beginning and self._begun:
             return 0

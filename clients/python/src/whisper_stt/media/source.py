@@ -7,6 +7,7 @@ import tempfile
 from typing import Any, BinaryIO
 
 from whisper_stt.media.errors import MediaError
+from whisper_stt.session.words import _
 
 READ = 32_768
 """Bytes asked for at a time; a pipe gives what it has."""
@@ -22,12 +23,12 @@ class Source:
         """
         self._file: Any = given
         self._owned = not hasattr(given, "read")
-        self.name = os.fsdecode(given) if self._owned else str(getattr(given, "name", "the file object"))  # type: ignore[arg-type]
+        self.name = os.fsdecode(given) if self._owned else str(getattr(given, "name", _("the file object")))  # type: ignore[arg-type]
         self.ahead = bytearray()
         """What is read and not yet taken."""
         try:
             if given == "-":
-                self.name = "standard input"
+                self.name = _("standard input")
                 # Unbuffered: a thread that waits for a buffered stdin keeps the interpreter from exiting.
                 self._file = io.FileIO(0, closefd=False)
             elif self._owned:
@@ -38,7 +39,7 @@ class Source:
             raise MediaError(f"{self.name}: {error.strerror or error}") from None
         if empty:
             self.close()
-            raise MediaError(f"{self.name}: is empty")
+            raise MediaError(_("{name}: is empty").format(name=self.name))
 
     def more(self) -> bool:
         """Read on; whether there was more."""
@@ -46,7 +47,8 @@ class Source:
         while (read := reading(READ)) is None:  # a pipe that its other end made non-blocking
             select.select([self._file], [], [])
         if not isinstance(read, bytes):
-            raise MediaError(f"{self.name}: gives {type(read).__name__}, expected bytes: open it in binary mode")
+            told = _("{name}: gives {kind}, expected bytes: open it in binary mode")
+            raise MediaError(told.format(name=self.name, kind=type(read).__name__))
         self.ahead += read
         return bool(read)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from .errors import OptionError
+from .words import _
 
 WEBSOCKET_PORTS = {"ws": 80, "wss": 443}
 _PAGES = {"ws": "http", "wss": "https"}
@@ -39,25 +40,28 @@ def endpoint(url: str, name: str, ports: dict[str, int]) -> Endpoint:
 
     Raises `OptionError`, which says what is wrong.
     """
-    expected = f"expected {' or '.join(f'{scheme}://host:port' for scheme in ports)}"
+    expected = _(" or ").join(f"{scheme}://host:port" for scheme in ports)
     url = url.strip()
     if " " in url or not url.isprintable():
-        raise OptionError(f"{name} holds a space, a line break or another character that no URL has: {expected}")
+        told = _("{name} holds a space, a line break or another character that no URL has: expected {expected}")
+        raise OptionError(told.format(name=name, expected=expected))
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
-        raise OptionError(f"{name} has no host that is a name or an address: {expected}") from None
+        told = _("{name} has no host that is a name or an address: expected {expected}")
+        raise OptionError(told.format(name=name, expected=expected)) from None
     if parts.scheme not in ports:
-        raise OptionError(f"{name} has another scheme: {expected}")
+        raise OptionError(_("{name} has another scheme: expected {expected}").format(name=name, expected=expected))
     if not host:
-        raise OptionError(f"{name} has no host: {expected}")
+        raise OptionError(_("{name} has no host: expected {expected}").format(name=name, expected=expected))
     try:
         port = ports[parts.scheme] if parts.port is None else parts.port
     except ValueError:
         port = 0
     if not 0 < port < 65_536:
-        raise OptionError(f"{name} has no port from 1 to 65535: {expected}")
+        told = _("{name} has no port from 1 to 65535: expected {expected}")
+        raise OptionError(told.format(name=name, expected=expected))
     netloc = f"[{host}]" if ":" in host else host
     if parts.port is not None:
         netloc += f":{port}"
@@ -79,7 +83,7 @@ class Address:
         Raises `OptionError`, which quotes neither.
         """
         _check_key(api_key)
-        self.endpoint = at = endpoint(url, "The service's URL (STT_URL)", WEBSOCKET_PORTS)
+        self.endpoint = at = endpoint(url, _("The service's URL (STT_URL)"), WEBSOCKET_PORTS)
         self.url = f"{at.scheme}://{at.netloc}{at.path or '/'}" + (f"?{at.query}" if at.query else "")
         """To be dialled: with its query, without a name or password."""
         self.headers: dict[str, str] = {}
@@ -99,7 +103,7 @@ class Address:
     def page(self, path: str) -> str:
         """A page of the service (`/health/status`), under the path that its socket is under."""
         at = self.endpoint
-        prefix, _, _ = at.path.rpartition(_SOCKET_PATH)
+        prefix = at.path.rpartition(_SOCKET_PATH)[0]
         return f"{_PAGES[at.scheme]}://{at.netloc}{prefix}{path}"
 
     def hide(self, text: object) -> str:
@@ -123,9 +127,10 @@ def _check_key(api_key: str | None) -> None:
     if not api_key or (api_key.isascii() and api_key.isprintable() and " " not in api_key):
         return
     if "\n" in api_key or "\r" in api_key:
-        held = "a line break"
+        held = _("a line break")
     elif not api_key.isascii():
-        held = "a character that is not ASCII"
+        held = _("a character that is not ASCII")
     else:
-        held = "a space or a control character"
-    raise OptionError(f"The API key (STT_API_KEY) holds {held}: expected visible ASCII characters only")
+        held = _("a space or a control character")
+    told = _("The API key (STT_API_KEY) holds {held}: expected visible ASCII characters only")
+    raise OptionError(told.format(held=held))

@@ -1,5 +1,7 @@
 """What can go wrong, and what may be tried again. No message ever holds the API key."""
 
+from .words import _, noop
+
 STATUS = {
     "INVALID_MESSAGE": 400,
     "UNAUTHORIZED": 401,
@@ -11,9 +13,9 @@ STATUS = {
     "QUEUE_CONGESTION": 503,
 }
 """The service's error codes (docs/protocol.md, `error`) as the HTTP statuses that say the same."""
-ENDED = {"cancelled": "An operator of the service cancelled the session"}
+ENDED = {"cancelled": noop("An operator of the service cancelled the session")}
 """The reasons of a `session_ended` that nobody asked for after which no other session is tried, in words."""
-FINAL_CLOSES = {1008: "the client may not go on", 1009: "a message was too long"}
+FINAL_CLOSES = {1008: noop("the client may not go on"), 1009: noop("a message was too long")}
 """The close codes after which nothing is tried again, in words."""
 UNKNOWN = 500
 """A code that only a newer service knows. Tries are bounded; giving up cannot be taken back."""
@@ -80,4 +82,6 @@ class RefusedError(WhisperSttError):
 def closed_for_good(code: int | None) -> EndedError | None:
     """What a close code says, when it says that nothing is to be tried again."""
     why = FINAL_CLOSES.get(code) if code else None
-    return EndedError(f"The service closed the connection with {code}: {why}") if why else None
+    if not why:
+        return None
+    return EndedError(_("The service closed the connection with {code}: {why}").format(code=code, why=_(why)))

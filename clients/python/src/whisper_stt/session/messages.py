@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from .errors import ProtocolError
+from .words import _
 
 TurnMode = Literal["auto", "dictation", "short", "fixed"]
 """What ends an utterance: silence and what was said, or silence alone (docs/turns.md)."""
@@ -281,7 +282,8 @@ def decode(text: str) -> ServerMessage | None:
     except msgspec.DecodeError as error:
         if _of_another_type(text):
             return None
-        raise ProtocolError(f"The service does not speak this protocol: {error}") from None
+        told = _("The service does not speak this protocol: {reason}")
+        raise ProtocolError(told.format(reason=error)) from None
 
 
 def encode(message: ClientMessage) -> str:

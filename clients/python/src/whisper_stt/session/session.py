@@ -37,6 +37,7 @@ from .messages import (
     encode,
 )
 from .pace import DEFAULT_SPEED, Pacer
+from .words import _
 
 Frame = str | bytes
 """Of a WebSocket: text or binary."""
@@ -180,12 +181,12 @@ class Session:
                 frame, self._outgoing = self._outgoing, None
                 return frame
             case Phase.STARTING:
-                return _until(self._deadline, now, "The service did not open a session in time")
+                return _until(self._deadline, now, _("The service did not open a session in time"))
             case Phase.LIVE:
                 return self._next_frame(now)
             case Phase.ENDING:
                 deadline = self._heard_at + limits.LAST_WORD_S
-                return _until(deadline, now, "The service does not answer `end_session`")
+                return _until(deadline, now, _("The service does not answer `end_session`"))
         return Wait()
 
     def receive(self, frame: Frame, now: float) -> list[Happening]:
@@ -196,7 +197,7 @@ class Session:
         All leave the session ready for the next connection.
         """
         if isinstance(frame, bytes):
-            raise ProtocolError("The service does not speak this protocol: expected text, got a binary frame")
+            raise ProtocolError(_("The service does not speak this protocol: expected text, got a binary frame"))
         self._heard_at = now
         message = decode(frame)
         match message:
@@ -351,14 +352,14 @@ class Session:
         if self._refusal:
             raise self._refusal
         if ended.reason in ENDED:
-            raise EndedError(ENDED[ended.reason])
+            raise EndedError(_(ENDED[ended.reason]))
         if ended.reason == "timeout":
             # What it has accepted is answered; what crossed its end on the way is heard by the next session.
             self._backlog.confirm(self._base + round(ended.total_audio_ms * self._rate / 1000))
         elif ours:
             self._backlog.settle()
         else:
-            raise ConnectError(f"The service ended the session: {ended.reason}")
+            raise ConnectError(_("The service ended the session: {reason}").format(reason=ended.reason))
         self._idle = True
 
     def _at(self, t_ms: float) -> float:

@@ -1,0 +1,4 @@
+"""Nov. 26, 2026, 2:06 p.m. UTC."""
+
+DATETIME_FORMAT = "N j, Y, P T"
+SHORT_DATETIME_FORMAT = "m/d/Y P T"
