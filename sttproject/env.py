@@ -6,22 +6,17 @@ at once. `docs/configuration.md` and `.env.example` are held to this file by a t
 
 import difflib
 import os
-import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from transcription.core import webhooks
+from sttproject import values
 from transcription.core.config import Limits, SessionConfig, VadConfig
 from transcription.core.contract.keyspace import MAX_RESUME_WINDOW_S
-from transcription.core.hearing import MOST_LANGUAGES
-from transcription.core.languages import normalise_language
-from transcription.core.paths import is_own, is_prefix
 from transcription.core.protocol import (
     LEAST_SILENCE_MS,
     MOST_SILENCE_MS,
@@ -82,8 +77,8 @@ class Env(BaseSettings):
     )
     compute_type: ComputeType = Field("float16", description="Compute type (`float16`, `int8_float16`, `int8`, …)")
     device: Literal["cuda", "cpu"] = Field("cuda", description="Device (`cuda`, `cpu`)")
-    language: str = Field("pt", description="Default language code")
-    languages: Annotated[list[str], NoDecode] = Field(
+    language: Annotated[str, AfterValidator(values.language)] = Field("pt", description="Default language code")
+    languages: Annotated[list[str], NoDecode, AfterValidator(values.languages)] = Field(
         ["pt", "es", "en"],
         description="Languages that one which is to be found out (`auto`) may be, comma-separated, unless the client "
         "names others",
@@ -111,7 +106,7 @@ class Env(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Logging level")
 
-    redis_url: str = Field(
+    redis_url: Annotated[str, AfterValidator(values.redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
         description="Redis or Valkey of the whole cluster; unset, `manage.py stt` starts an embedded one",
     )
@@ -216,12 +211,12 @@ class Env(BaseSettings):
 
     auth: Literal["off", "required"] = Field("off", description="Whether clients need an API key")
     auth_query_token: bool = Field(False, description="Take keys from `?token=` too; proxies log URLs")
-    allowed_origins: Annotated[list[str], NoDecode] = Field(
+    allowed_origins: Annotated[list[str], NoDecode, AfterValidator(values.origins)] = Field(
         [],
         description="Origins of web pages that may connect besides the service's own host, comma-separated, or `*`; "
         "of apps also `file://` and `null`",
     )
-    path_prefix: str = Field(
+    path_prefix: Annotated[str, AfterValidator(values.path_prefix)] = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="Path that the service is under on a shared host, such as `/stt`; empty: what the proxy says in "
@@ -232,7 +227,7 @@ class Env(BaseSettings):
     store_transcripts: bool = Field(True, description="Keep text and words in the audit records")
     retention_days: int = Field(0, ge=0, le=36_500, description="Audit records older are purged (days; 0: kept)")
 
-    webhook_hosts: Annotated[list[str], NoDecode] = Field(
+    webhook_hosts: Annotated[list[str], NoDecode, AfterValidator(values.webhook_hosts)] = Field(
         [],
         description="Hosts that webhooks may be at, comma-separated: `hooks.example.com` (HTTPS), `*.example.com`, "
         "`http://crm.internal:8080`; empty: none ([webhooks.md](webhooks.md))",
@@ -262,72 +257,19 @@ class Env(BaseSettings):
         "en",
         "Language of the admin for browsers that ask for neither English nor Portuguese, and of what its log keeps",
     )
-    time_zone: str = _plain("TIME_ZONE", "UTC", "Time zone of the admin's times and of the log: `America/Sao_Paulo`")
+    time_zone: Annotated[str, AfterValidator(values.time_zone)] = _plain(
+        "TIME_ZONE", "UTC", "Time zone of the admin's times and of the log: `America/Sao_Paulo`"
+    )
 
     @field_validator(*LISTS, mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("allowed_origins")
-    @classmethod
-    def _are_origins(cls, value: list[str]) -> list[str]:
-        if not all(re.fullmatch(r"\*|null|file://|[A-Za-z][A-Za-z0-9+.-]*://[^/\s*]+", origin) for origin in value):
-            raise ValueError("expected whole origins such as https://app.example.com, file://, null, or *")
-        # as browsers write them: without the scheme's own port
-        return [re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin.lower()) for origin in value]
-
-    @field_validator("webhook_hosts")
-    @classmethod
-    def _are_hosts(cls, value: list[str]) -> list[str]:
-        for one in value:
-            webhooks.origin(one)
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_redis(cls, value: str) -> str:
-        if not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("expected redis://host:6379/0, rediss://… for TLS, or unix:///path for a socket")
-        return value
-
-    @field_validator("path_prefix")
-    @classmethod
-    def _can_be_under(cls, value: str) -> str:
-        if value and is_own(value):
-            raise ValueError("expected a path that none of the service's own begins with, such as /stt")
-        if value and not is_prefix(value):
-            raise ValueError("expected at most 128 characters and eight names, none of them . or ..")
-        return value
-
     @field_validator("language_code", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_time_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, ZoneInfoNotFoundError):  # a path, a directory, a name that there is not
-            raise ValueError("expected a name of the tz database such as America/Sao_Paulo or UTC") from None
-        return value
-
-    @field_validator("language")
-    @classmethod
-    def _known_language(cls, value: str) -> str:
-        language = normalise_language(value)
-        if language is None:
-            raise ValueError("expected a Whisper language code such as pt")
-        return language
-
-    @field_validator("languages")
-    @classmethod
-    def _known_languages(cls, value: list[str]) -> list[str]:
-        if not 2 <= len(value) <= MOST_LANGUAGES:
-            raise ValueError(f"expected 2 to {MOST_LANGUAGES} Whisper language codes such as pt,es,en")
-        return [cls._known_language(code) for code in value]
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from transcription.audit import records, retention
 from transcription.core.config import SessionConfig
+from transcription.core.metadata import Metadata
 from transcription.core.protocol import EndReason, FinalTranscript, Timing, Word
 from transcription.core.session.effects import RecordClosed, RecordOpened, RecordSegment
 from transcription.core.session.trace import Latency, SegmentTrace
@@ -31,7 +32,8 @@ def webhook(name: str = "crm", **fields: Any) -> Webhook:
 
 
 def opened(uid: str = "u1", principal: Any = None) -> None:
-    records.opened(uid, "10.0.0.1", principal, RecordOpened(f"call-{uid}", SessionConfig(language="pt"))).write()
+    start = RecordOpened(f"call-{uid}", SessionConfig(language="pt"), Metadata(external_id="crm-1"))
+    records.opened(uid, "10.0.0.1", principal, start).write()
 
 
 def final(uid: str = "u1", number: int = 1, text: str = "boa tarde") -> records.Record:
@@ -62,7 +64,7 @@ def test_a_final_and_an_end_are_noted_with_their_records() -> None:
     said, over = bodies()
 
     assert (said["type"], over["type"]) == ("segment.final", "session.closed")
-    about = {"uid": "u1", "session_id": "call-u1", "api_key": None, "language": "pt"}
+    about = {"uid": "u1", "session_id": "call-u1", "external_id": "crm-1", "api_key": None, "language": "pt"}
     assert said["data"]["session"] == over["data"]["session"] == about
     assert said["data"]["transcript"]["text"] == "boa tarde"
     assert said["data"]["transcript"]["type"] == "final_transcript"

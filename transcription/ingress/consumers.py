@@ -98,8 +98,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """`find_runtime` is called in the event loop; a session is told every `tick_s` what the `clock` says (s)."""
         super().__init__()
         self._find_runtime, self._clock, self._tick_s = find_runtime, clock, tick_s
-        self._has_room = asyncio.Event()
-        self._hurried = False
+        self._has_room, self._hurried = asyncio.Event(), False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As Channels does, with two more sources of messages, time and recovery, and without two tasks a message."""
@@ -348,9 +347,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             draining.sessions.add(self.session.uid)
         else:
             metrics.admissions_total.labels(admission.code).inc()
-            key = self.principal.name if self.principal else ""
-            language, submit = self.session.config.language, self.runtime.recorder.submit
-            REFUSALS.count(submit, key, language, self._dialect, admission.code)
+            key, language = self.principal.name if self.principal else "", self.session.config.language
+            REFUSALS.count(self.runtime.recorder.submit, key, language, self._dialect, admission.code)
         effects = self.session.receive_admission(admission, self._clock())
         self._began_ms = self._metered_ms = self.session.audio_ms
         await self._run(effects)
@@ -371,8 +369,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 if self.principal:
                     self._meter(self.principal)
                 metrics.sessions_total.labels(reason).inc()
-                heard_s = (effect.total_audio_ms - self._began_ms) * self.session.config.channels / 1000
-                metrics.audio_seconds_total.inc(heard_s)
+                heard_ms = (effect.total_audio_ms - self._began_ms) * self.session.config.channels
+                metrics.audio_seconds_total.inc(heard_ms / 1000)
                 logger.info(
                     "session closed: %s", reason, extra={"action": "session_closed"} | self._traces.log_context()
                 )

@@ -13,7 +13,7 @@ from transcription.core.session.effects import RecordClosed
 from transcription.core.webhooks import Envelope, EventType, closed_event_id, encode, segment_event_id
 from transcription.models import Delivery, Session, Webhook
 
-NEEDED = ("pk", "uid", "session_id", "api_key_id", "api_key_name", "language")
+NEEDED = ("pk", "uid", "session_id", "external_id", "api_key_id", "api_key_name", "language")
 """Columns of a session that its events are made of."""
 _WANTED = {
     EventType.SEGMENT_FINAL: Q(active=True, segment_final=True),
@@ -55,6 +55,7 @@ def _about(session: Session) -> dict[str, Any]:
     return {
         "uid": session.uid,
         "session_id": session.session_id,
+        "external_id": session.external_id or None,
         "api_key": session.api_key_name or None,
         "language": session.language,
     }

@@ -78,3 +78,8 @@ def told(session_id: str, config: SessionConfig) -> Configured:
 def _written(terms: Iterable[str]) -> tuple[str, ...]:
     """Terms as texts have them, each once."""
     return tuple(dict.fromkeys(" ".join(term.split()) for term in terms))
+
+
+def noted(now: Configured) -> str:
+    """What the records keep of options that have changed."""
+    return f"configured: {now.lang_code}, {now.turn_mode}, silence {now.min_silence_ms} ms, hold {now.max_hold_ms} ms"

@@ -288,8 +288,8 @@ class Session:
         self.config = options.merge(self._defaults, message)
         self._misplaced_audio = False
         session_id = message.session_id or self.uid
-        metadata = message.metadata or NOTHING
-        self._become(Starting(session_id, bool(message.resume), message.last_segment_id, metadata), "start_session")
+        told = message.metadata or NOTHING
+        self._become(Starting(session_id, bool(message.resume), message.last_segment_id, told), "start_session")
         return [Admit(session_id, self.config.resume_window_s)]
 
     def _stream(self, starting: Starting, admitted: Admitted, now: float) -> list[Effect]:
@@ -298,9 +298,8 @@ class Session:
         fits = found is not None and found.width == config.channels
         resumed = found.after(starting.last_segment_id) if found and fits else None
         checkpoint = resumed or FRESH
-        who = Identity(self.uid, starting.session_id)
         hear = Channels if config.channels > 1 else Recognition
-        recognition = hear(who, config, self._tools, self._log, now, checkpoint)
+        recognition = hear(Identity(self.uid, starting.session_id), config, self._tools, self._log, now, checkpoint)
         self._become(Live(State.STREAMING, starting.session_id, recognition), "resumed" if resumed else "admitted")
         if resumed:
             self.note("goes on with a lost connection's session")
@@ -322,10 +321,7 @@ class Session:
         self.config = options.changed(self.config, asked)
         live.recognition.configure(self.config)
         configured = options.told(live.session_id, self.config)
-        self.note(
-            f"configured: {configured.lang_code}, {configured.turn_mode}, silence {configured.min_silence_ms} ms,"
-            f" hold {configured.max_hold_ms} ms"
-        )
+        self.note(options.noted(configured))
         return [Send(configured)]
 
     def _hear(self, recognition: Recognition | Channels, pcm: bytes, now: float) -> Hearing[list[Effect]]:

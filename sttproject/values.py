@@ -1,0 +1,63 @@
+"""What settings may be beyond their types. Each takes a value and gives it as it is kept, or raises `ValueError`."""
+
+import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from transcription.core import webhooks
+from transcription.core.hearing import MOST_LANGUAGES
+from transcription.core.languages import normalise_language
+from transcription.core.paths import is_own, is_prefix
+
+
+def origins(value: list[str]) -> list[str]:
+    """Origins of pages, as browsers write them: without the scheme's own port."""
+    if not all(re.fullmatch(r"\*|null|file://|[A-Za-z][A-Za-z0-9+.-]*://[^/\s*]+", origin) for origin in value):
+        raise ValueError("expected whole origins such as https://app.example.com, file://, null, or *")
+    return [re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin.lower()) for origin in value]
+
+
+def webhook_hosts(value: list[str]) -> list[str]:
+    """Hosts that webhooks may be at."""
+    for one in value:
+        webhooks.origin(one)
+    return value
+
+
+def redis_url(value: str) -> str:
+    """Where a server of Redis' protocol is."""
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("expected redis://host:6379/0, rediss://… for TLS, or unix:///path for a socket")
+    return value
+
+
+def path_prefix(value: str) -> str:
+    """The path of a shared host, or none."""
+    if value and is_own(value):
+        raise ValueError("expected a path that none of the service's own begins with, such as /stt")
+    if value and not is_prefix(value):
+        raise ValueError("expected at most 128 characters and eight names, none of them . or ..")
+    return value
+
+
+def time_zone(value: str) -> str:
+    """A name of the tz database."""
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # a path, a directory, a name that there is not
+        raise ValueError("expected a name of the tz database such as America/Sao_Paulo or UTC") from None
+    return value
+
+
+def language(value: str) -> str:
+    """A language that Whisper knows, by its code there."""
+    known = normalise_language(value)
+    if known is None:
+        raise ValueError("expected a Whisper language code such as pt")
+    return known
+
+
+def languages(value: list[str]) -> list[str]:
+    """Those that it may be where it is found out."""
+    if not 2 <= len(value) <= MOST_LANGUAGES:
+        raise ValueError(f"expected 2 to {MOST_LANGUAGES} Whisper language codes such as pt,es,en")
+    return [language(code) for code in value]
