@@ -42,7 +42,10 @@ class ApiKey(models.Model):
     )
 
     operator = models.BooleanField(
-        default=False, db_default=False, help_text="An operator's: it may read the usage of all keys (/api/usage)"
+        _("operator"),
+        default=False,
+        db_default=False,
+        help_text=_("An operator's: it may read the usage of all keys (/api/usage)"),
     )
 
     class Meta:

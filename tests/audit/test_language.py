@@ -37,8 +37,11 @@ DATA = re.compile(
 """What the tests put in, units, names of formats and fields that are the same in every language."""
 OF_A_KIND = 30
 """Pages that differ by a number, or by what a list is narrowed to: more than one list has filters."""
-SAME = {"uid", "worker", "workers", "Workers", "threads", "UTC", "%(full_result_count)s total"}
-"""Words that are Portuguese as they are."""
+SAME = {
+    "uid", "worker", "workers", "Workers", "threads", "UTC", "%(full_result_count)s total", "final p50, ms",
+    "final p95, ms", "webhook", "webhooks", "segment.final", "session.closed",
+}  # fmt: skip
+"""Words that are Portuguese as they are, and names of events."""
 SHOWN = ("title", "aria-label", "placeholder")
 
 

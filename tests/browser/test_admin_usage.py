@@ -107,7 +107,7 @@ def test_live_and_workers_are_in_the_navigation(log_in: Callable[..., Page]) -> 
     page = log_in("/admin/transcription/session/", viewport=LAPTOP)
     page.locator("#nav-sidebar").get_by_role("link", name="Workers").click()
     expect(page.get_by_role("heading", name="Workers")).to_be_visible()
-    page.locator("#nav-sidebar").get_by_role("link", name="Live").click()
+    page.locator("#nav-sidebar").get_by_role("link", name="Live", exact=True).click()
     expect(page.locator("#connection")).to_contain_text("Live")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -189,7 +190,9 @@ def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
     seen: list[int] = []
     generate = engine._generate
     monkeypatch.setattr(
-        engine, "_generate", lambda batch, *rest: seen.append(batch[0].features.window) or generate(batch, *rest)
+        engine,
+        "_generate",
+        lambda batch, *rest, **encoded: seen.append(batch[0].features.window) or generate(batch, *rest, **encoded),
     )
     monkeypatch.setattr(windows, "is_doubtful", lambda *_, **__: True)
     final = heard(engine, job(), audio(speech("s24_pf_dora")))
@@ -248,9 +251,9 @@ def test_the_way_out_of_a_loop_is_another_decode_of_the_same_window(
     asked = []
     generate = engine._generate
 
-    def looping(batch: list[Request], limit: int = 0, **options: int) -> list[Attempt]:
+    def looping(batch: list[Request], limit: int = 0, encoded: Any = None, **options: int) -> list[Attempt]:
         asked.append((batch[0].features.window, limit, options))
-        found = generate(batch, limit, **options)
+        found = generate(batch, limit, encoded, **options)
         return found if options else [replace(attempt, loops=True, logprob=-0.01) for attempt in found]
 
     monkeypatch.setattr(engine, "_generate", looping)
