@@ -67,7 +67,8 @@ def copied(target: str) -> list[tuple[Path, str]]:
 def pip_install(target: str) -> list[str]:
     """How the image's requirements are installed: the arguments of pip."""
     builder = re.search(r"^COPY --from=(\S+) /opt/venv", stage(target), re.MULTILINE)
-    (line,) = re.findall(r"pip (install .*-r requirements/\w+\.txt)$", stage(builder[1] if builder else target), re.M)
+    text = stage(builder[1] if builder else target)
+    (line,) = re.findall(r"pip (install [^$]*-r requirements/\w+\.txt)(?: \$\{OTEL:\+[^}]*\})?$", text, re.MULTILINE)
     return line.split()
 
 
