@@ -109,16 +109,19 @@ def layout(segments: Sequence[TimelineSegment], events: Sequence[TimelineEvent])
             break
     skipped = [(then - now - 1) * row_s for now, then in pairwise(numbers)]
     lanes = sorted({segment.lane for segment in segments}) or [""]
+    drawn = {}
+    for lane in lanes:
+        mine = [segment for segment in segments if segment.lane == lane]
+        bars, marks = [bar for each in mine for bar in _bars(each)], [mark for each in mine for mark in _marks(each)]
+        drawn[lane] = bars, marks + [_event(each) for each in events if lane == lanes[0]]
     rows = []
     for number, gap in zip(numbers, [0.0, *skipped], strict=False):
         for lane in lanes:
-            mine, first = [segment for segment in segments if segment.lane == lane], lane == lanes[0]
-            bars = [bar for segment in mine for bar in _bars(segment)]
-            marks = [mark for segment in mine for mark in _marks(segment)] + [_event(each) for each in events if first]
+            bars, marks = drawn[lane]
             parts = tuple(part for bar in bars if (part := _part(bar, number * length_ms, length_ms)))
             here = [mark for mark in marks if int(mark.x // length_ms) == number]
             placed = tuple(replace(mark, x=mark.x / length_ms - number) for mark in here)
-            rows.append(Row(number * row_s, row_s, gap if first else 0.0, parts, placed, lane))
+            rows.append(Row(number * row_s, row_s, gap if lane == lanes[0] else 0.0, parts, placed, lane))
     return rows
 
 

@@ -82,17 +82,24 @@ def find(words: str, since: datetime | None, until: datetime | None) -> dict[int
     if not terms:
         return {}
     bounds = _keys(since, until) if since or until else None
-    connection = connections[Segment.objects.db]
-    where, arguments = (_postgresql if connection.vendor == "postgresql" else _sqlite)(terms)
+    if connections[Segment.objects.db].vendor == "postgresql":
+        return dict(reversed(_newest(*_postgresql(terms), bounds)))
+    found = _newest(*_sqlite(terms, "", newest=not bounds), bounds)
+    if len(found) < MOST_FOUND:  # beginnings are dear: every word that has one is read
+        found = _newest(*_sqlite(terms, "*", newest=not bounds), bounds)
+    return dict(reversed(found))
+
+
+def _newest(where: str, arguments: list[Any], bounds: tuple[int, int] | None) -> list[tuple[int, int]]:
     if bounds:
         where, arguments = f"{where} AND session_id BETWEEN %s AND %s", [*arguments, *bounds]
-    with connection.cursor() as cursor:
+    with connections[Segment.objects.db].cursor() as cursor:
         cursor.execute(
             f"SELECT session_id, id FROM transcription_segment WHERE {where} ORDER BY id DESC LIMIT %s",  # noqa: S608 - names of ours
             [*arguments, MOST_FOUND],
         )
-        found = cursor.fetchall()
-    return dict(reversed(found))
+        found: list[tuple[int, int]] = cursor.fetchall()
+    return found
 
 
 def _keys(since: datetime | None, until: datetime | None) -> tuple[int, int]:
@@ -113,9 +120,11 @@ def _postgresql(terms: list[str]) -> tuple[str, list[Any]]:
     return f"said @@ ({query})", [part for term in terms for part in (term, _beginning(_plain(term), ":*"))]
 
 
-def _sqlite(terms: list[str]) -> tuple[str, list[Any]]:
-    wanted = " ".join(_beginning(f'"{term}"', "*", len(term)) for term in terms)
-    return "id IN (SELECT rowid FROM segment_said WHERE segment_said MATCH %s)", [wanted]
+def _sqlite(terms: list[str], sign: str, *, newest: bool) -> tuple[str, list[Any]]:
+    """`newest`: nothing else is asked of them, so that no more are read than count."""
+    wanted = " ".join(_beginning(f'"{term}"', sign, len(term)) for term in terms)
+    few = f" ORDER BY rowid DESC LIMIT {MOST_FOUND}" if newest else ""
+    return f"id IN (SELECT rowid FROM segment_said WHERE segment_said MATCH %s{few})", [wanted]  # noqa: S608 - names of ours
 
 
 def _beginning(word: str, sign: str, letters: int | None = None) -> str:
