@@ -85,6 +85,7 @@ def test_each_talker_of_a_call_has_a_row(
     expect(page.locator("table.segments")).to_contain_text("Com a Helena.")
     picture(page, f"admin-channels-{scheme}-{size['width']}", full_page=True)
 
+    page.wait_for_load_state()  # the styles too
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert chromium.serious_findings(page) == []
 
@@ -99,5 +100,6 @@ def test_webhooks_and_what_they_have_not_taken(
     expect(page.locator("#result_list")).to_contain_text(seen)
     picture(page, f"admin-{path.split('/')[3]}-{scheme}-{size['width']}", full_page=True)
 
+    page.wait_for_load_state()  # the styles too
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert chromium.serious_findings(page) == []

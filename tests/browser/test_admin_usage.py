@@ -80,6 +80,7 @@ def test_the_home_is_readable(
     expect(page.locator("svg.chart")).to_have_count(7)
     picture(page, f"admin-home-{scheme}-{size['width']}", full_page=True)
 
+    page.wait_for_load_state()  # the styles too
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert chromium.serious_findings(page) == []
 
@@ -126,6 +127,7 @@ def test_a_call_is_found_by_what_was_said(
     picture(page, f"admin-find-{scheme}-{size['width']}")
 
     assert page.evaluate(IN_SIGHT)
+    page.wait_for_load_state()  # the styles too
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert chromium.serious_findings(page) == []
     page.locator("#result_list .field-found a").first.click()
