@@ -15,10 +15,10 @@ from benchmarks.dictation import Turn
 from benchmarks.model import FINAL_BEAM, LANGUAGE, chosen
 from transcription.core.audio import mean_power
 from transcription.core.config import VadConfig
-from transcription.core.contract.jobs import Kind, job_by_itself
+from transcription.core.contract.jobs import Job, Kind, job_by_itself
 from transcription.core.session.endpointing import WINDOW, Opened, Paused, SilenceEndpointer
 from transcription.ingress.vad import SileroVad
-from workers.engines.engine import Hypothesis, Request
+from workers.engines.engine import Engine, EngineError, Hypothesis, Request
 
 NEVER_MS = 60_000
 """Silence that no turn has: every pause is gone through."""
@@ -86,6 +86,15 @@ class Finals:
         return self._known[name]
 
     def _decode(self, pcm: np.ndarray) -> str:
-        prepared = self._engine.prepare(SPECULATIVE, pcm.astype(np.float32) / np.float32(32768))
-        found = self._engine.decode([prepared])[0] if isinstance(prepared, Request) else prepared
-        return found.text if isinstance(found, Hypothesis) else ""
+        return text_of(decoded(self._engine, SPECULATIVE, pcm))
+
+
+def decoded(engine: Engine, job: Job, pcm: np.ndarray) -> Hypothesis | EngineError:
+    """What an engine makes of int16 `pcm`, shape `(samples,)`, 16 kHz, by itself in its batch."""
+    prepared = engine.prepare(job, pcm.astype(np.float32) / np.float32(32768))
+    return engine.decode([prepared])[0] if isinstance(prepared, Request) else prepared
+
+
+def text_of(found: Hypothesis | EngineError) -> str:
+    """What was heard; nothing where the engine could not."""
+    return found.text if isinstance(found, Hypothesis) else ""

@@ -15,12 +15,13 @@ import msgspec
 import numpy as np
 
 from benchmarks.clips import Recording
+from benchmarks.hearing import decoded, text_of
 from benchmarks.model import FINAL_BEAM, LANGUAGE, PARTIAL_BEAM, chosen, newest
 from benchmarks.options import Options
 from benchmarks.scoring import normalise, score
-from transcription.core.contract.jobs import Job, Kind, job_by_itself
+from transcription.core.contract.jobs import Kind, job_by_itself
 from transcription.core.protocol import MOST_KEYTERMS
-from workers.engines.engine import Engine, Hypothesis, Request
+from workers.engines.engine import Engine
 
 BEAMS = {Kind.PARTIAL: PARTIAL_BEAM, Kind.FINAL: FINAL_BEAM}
 CHOSEN, SHORTEST = 2, 5
@@ -159,16 +160,10 @@ def _texts(engine: Engine, kind: Kind, recording: Recording, terms: tuple[str, .
     job = job_by_itself("keyterms", kind, language=LANGUAGE, beam_size=BEAMS[kind])
     pcm = recording.pcm if kind is Kind.FINAL else newest(recording.pcm)
     began = time.process_time()
-    plain = _decode(engine, job, pcm)
+    plain = text_of(decoded(engine, job, pcm))
     between = time.process_time()
-    better = _decode(engine, msgspec.structs.replace(job, keyterms=terms), pcm)
+    better = text_of(decoded(engine, msgspec.structs.replace(job, keyterms=terms), pcm))
     return Texts(plain, better, between - began, time.process_time() - between)
-
-
-def _decode(engine: Engine, job: Job, pcm: np.ndarray) -> str:
-    prepared = engine.prepare(job, pcm.astype(np.float32) / np.float32(32768))
-    found = engine.decode([prepared])[0] if isinstance(prepared, Request) else prepared
-    return found.text if isinstance(found, Hypothesis) else ""
 
 
 def _has(text: str, term: str) -> bool:

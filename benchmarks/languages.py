@@ -17,6 +17,7 @@ import soundfile
 
 from benchmarks.answers import SPEEDS, spoken
 from benchmarks.clips import SAMPLE_RATE
+from benchmarks.hearing import decoded
 from benchmarks.model import FINAL_BEAM, chosen
 from benchmarks.sentences import SENTENCES
 from transcription.core.contract.jobs import Kind, job_by_itself
@@ -131,9 +132,8 @@ def _decided(engine: WhisperEngine, code: str, utterances: Sequence[Utterance]) 
 def _heard(engine: WhisperEngine, utterance: Utterance, known: SpokenLanguage) -> Hypothesis:
     """As a session's final, with the silence that ends it."""
     job = job_by_itself(utterance.name, Kind.FINAL, language=known.code, beam_size=FINAL_BEAM)
-    audio = np.pad(utterance.pcm, (SAMPLE_RATE // 4, SAMPLE_RATE // 2)).astype(np.float32) / 32768.0
-    prepared = engine.prepare(msgspec.structs.replace(job, languages=known.known), audio)
-    (answer,) = [prepared] if isinstance(prepared, Hypothesis) else engine.decode([prepared])
+    pcm = np.pad(utterance.pcm, (SAMPLE_RATE // 4, SAMPLE_RATE // 2))
+    answer = decoded(engine, msgspec.structs.replace(job, languages=known.known), pcm)
     if not isinstance(answer, Hypothesis):
         raise SystemExit(f"{utterance.name}: {answer}")
     return answer

@@ -16,6 +16,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.clips import Recording
+from benchmarks.hearing import decoded
 from benchmarks.model import chosen
 from benchmarks.schedule import FRAME_S, Script, alone
 from benchmarks.scoring import Score, score
@@ -30,7 +31,7 @@ from transcription.core.session.recognition import Tools
 from transcription.core.session.session import Session
 from transcription.ingress.resampling import StreamResampler
 from transcription.ingress.vad import SileroVad
-from workers.engines.engine import EngineError, Hypothesis, Request
+from workers.engines.engine import EngineError, Hypothesis
 
 Decode = Callable[[Job, np.ndarray], tuple[Hypothesis, float]]
 """A job and its audio (int16 of shape `(samples,)`, 16 kHz) into its hypothesis and the CPU time that it cost (s)."""
@@ -79,8 +80,7 @@ def by_engine(model: Path, device: str, compute_type: str | None) -> Decode:
 
     def decode(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
         began = time.process_time()
-        prepared = engine.prepare(job, audio.astype(np.float32) / np.float32(32768))
-        found = engine.decode([prepared])[0] if isinstance(prepared, Request) else prepared
+        found = decoded(engine, job, audio)
         if isinstance(found, EngineError):
             raise found
         return found, time.process_time() - began

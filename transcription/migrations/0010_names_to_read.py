@@ -138,4 +138,9 @@ class Migration(migrations.Migration):
             name='uid',
             field=models.CharField(help_text="The service's own name for it", max_length=32, unique=True, verbose_name='uid'),
         ),
+        migrations.AlterField(
+            model_name='apikey',
+            name='operator',
+            field=models.BooleanField(db_default=False, default=False, help_text="An operator's: it may read the usage of all keys (/api/usage)", verbose_name='operator'),
+        ),
     ]

@@ -64,8 +64,8 @@ def configured(
     """
     config: dict[str, object] = {name: asked[name] for name in OPTIONS if name in asked}
     for name in ("redact", "keyterms"):
-        if isinstance(listed := config.get(name), str):
-            config[name] = [one.strip() for one in listed.split(",") if one.strip()]
+        if name in config:
+            config[name] = _listed(config[name])
     if isinstance(language := asked.get("language"), str) and language:
         config["lang_code"] = AUTO if language == AUTO else normalise_language(language)
     if channel_names:
@@ -80,12 +80,17 @@ def configured(
 def metadata(asked: Mapping[str, object]) -> Metadata | None:
     """What a call's parameters say to find it by: `external_id`, `tags` (a comma between). Raises `ValueError`."""
     given = {name: asked[name] for name in ("external_id", "tags") if asked.get(name)}
-    if isinstance(tags := given.get("tags"), str):
-        given["tags"] = [tag.strip() for tag in tags.split(",") if tag.strip()]
+    if "tags" in given:
+        given["tags"] = _listed(given["tags"])
     try:
         return msgspec.convert(given, Metadata) if given else None
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+
+
+def _listed(value: object) -> object:
+    """What a parameter names, with commas between where it is text."""
+    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 
 class Call:
