@@ -130,6 +130,13 @@ class Env(BaseSettings):
     speculate_ms: int = Field(
         150, ge=0, le=5_000, description="Silence after which the final is decoded ahead of the endpoint (ms; 0: never)"
     )
+    piece_ms: int = Field(
+        8_000,
+        ge=0,
+        le=600_000,
+        description="How long what was decoded ahead is at least to be kept, and not decoded again, where speech goes "
+        "on after it (ms; 0: nothing is)",
+    )
     turn_mode: TurnMode = Field(
         "fixed",
         description="What ends an utterance, unless the client says otherwise: `fixed` silence, or silence and what "
@@ -293,6 +300,7 @@ class Env(BaseSettings):
                 min_silence_ms=self.vad_min_silence_ms,
                 pre_roll_ms=self.pre_roll_ms,
                 speculate_ms=self.speculate_ms,
+                piece_ms=self.piece_ms,
                 turn_mode=self.turn_mode,
                 min_silence_early_ms=self.min_silence_early_ms,
                 max_hold_ms=self.max_hold_ms,

@@ -33,7 +33,9 @@ final_predicted_seconds = Histogram(
 )
 final_actual_seconds = Histogram("stt_final_actual_seconds", "What the same finals took", buckets=_SECONDS)
 speculations_total = Counter(
-    "stt_speculations_total", "Finals decoded ahead of the endpoint: used (hit) or not (miss)", ["outcome"]
+    "stt_speculations_total",
+    "Finals decoded ahead of the endpoint: used, kept as a beginning, or neither",
+    ["outcome"],
 )
 input_pauses_total = Counter("stt_input_pauses_total", "Times a client was not read from, its messages waiting")
 slow_readers_total = Counter("stt_slow_readers_total", "Connections closed because the client did not read")

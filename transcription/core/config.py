@@ -36,6 +36,8 @@ class VadConfig:
     """Audio kept from before the first speech window, so that first syllables survive."""
     speculate_ms: int = 150
     """Silence after which the final is decoded ahead of the endpoint; 0: never."""
+    piece_ms: int = 8_000
+    """How long what was decoded ahead is at least to be kept where speech goes on; 0: nothing is."""
     turn_mode: TurnMode = "fixed"
     """How the text that is decoded ahead changes the silence that ends an utterance (`core/session/turns.py`)."""
     min_silence_early_ms: int = 300

@@ -274,8 +274,8 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 case CheckJobs(job_ids=job_ids):
                     if not self.runtime.outbox.stuck:  # else they may not have been sent yet
                         self.runtime.recovery.ask(job_ids, self._hear_states)
-                case CountSpeculation(hit=hit):
-                    metrics.speculations_total.labels("hit" if hit else "miss").inc()
+                case CountSpeculation(outcome=outcome):
+                    metrics.speculations_total.labels(outcome).inc()
                 case Admit(session_id=session_id, resume_window_s=window_s):
                     await self._admit(session_id, window_s)
                 case RecordOpened() | RecordSegment() | RecordFailedSegment() | RecordClosed():

@@ -1,6 +1,7 @@
 """What a session asks its shell to do, in order."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Job
@@ -71,9 +72,9 @@ class CancelPartials:
 
 @dataclass(frozen=True, slots=True)
 class CountSpeculation:
-    """A final decoded ahead of its endpoint was used, or was not."""
+    """A final decoded ahead of its endpoint was used, or kept as the beginning of a longer one, or neither."""
 
-    hit: bool
+    outcome: Literal["hit", "kept", "miss"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from transcription.core.contract.jobs import Failure, Job, Result, Transcript
+from transcription.core.session.pieces import Piece, joined
 
 MAX_ATTEMPTS = 3
 """Tries of a segment: enough for one that meets dying workers by chance, few for one that kills them."""
@@ -44,6 +45,8 @@ class PendingFinal:
     """The client's name for the flush that closed the segment."""
     answer: Result | None = None
     """There from the first where it was decoded ahead of the endpoint, or where there is nothing to decode."""
+    pieces: tuple[Piece, ...] = ()
+    """What is known of its beginning already; the job is for the rest."""
     answered_at: float = 0.0
     attempts: int = 1
     sent_again_at: float = 0.0
@@ -146,7 +149,10 @@ class PendingFinals:
             if final.answer is None:
                 break
             del self._finals[segment_id]
-            ready.append((final, final.answer))
+            whole = final.answer
+            if isinstance(whole, Transcript):
+                whole = joined(final.pieces, final.job.start, whole)
+            ready.append((final, whole))
         return ready
 
     @staticmethod

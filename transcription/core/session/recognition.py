@@ -204,7 +204,9 @@ class Recognition:
                 return self._receive_partial(utterance, result, now)
             if (took_s := utterance.hear_speculation(result, now)) is not None:
                 self._judge(utterance)
-                return self._show(utterance, result, took_s)
+                return self._show(utterance, result, took_s, utterance.text_ahead or "")
+            if (counted := utterance.hear_overtaken(result)) is not None:
+                return counted
         return [*self._resend(self._finals.receive(result, now)), *self._release(now)]
 
     def receive_loss(self, job_ids: Collection[str], now: float, *, worker_died: bool) -> list[Effect]:
@@ -289,9 +291,9 @@ class Recognition:
         if text is not None and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
             self._segmenter.wait(samples_from_ms(turns.silence_ms(turns.judge(text), config.vad)))
 
-    def _show(self, utterance: Utterance, result: Result, took_s: float, text: str = "") -> list[Effect]:
-        """Send a partial's text, or a speculation's own."""
-        if not isinstance(result, Transcript) or not (text := text or result.text) or not self._config.partial_results:
+    def _show(self, utterance: Utterance, result: Result, took_s: float, text: str) -> list[Effect]:
+        """Send the text that a partial or a speculation gives."""
+        if not isinstance(result, Transcript) or not text or not self._config.partial_results:
             return []
         shown = replies.partial(self._who, utterance, result, text, took_s, self._redaction)
         if not shown.text:

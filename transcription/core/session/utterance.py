@@ -14,6 +14,7 @@ from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
 from transcription.core.session.language import SpokenLanguage
 from transcription.core.session.pending_finals import PartialShown, PendingFinal
+from transcription.core.session.pieces import Piece, Pieces, joined
 from transcription.core.session.stabiliser import Stabiliser
 
 STORE_MS = 100
@@ -34,6 +35,8 @@ class Speculation:
 
     job: Job
     asked_at: float
+    pieces: tuple[Piece, ...]
+    """What comes before the job's audio."""
     answer: Transcript | None = None
     answered_at: float = 0.0
 
@@ -73,6 +76,9 @@ class Utterance:
         self._partials = 0
         self._finals = 0
         self._speculation: Speculation | None = None
+        self._overtaken: Job | None = None
+        """A speculation that speech went on after before it was answered."""
+        self._pieces = Pieces(samples_from_ms(config.vad.piece_ms))
         self._heard_until = 0
         self._awaited: Job | None = None
         self._window = samples_from_ms(config.max_partial_window_s * 1000)
@@ -163,21 +169,37 @@ class Utterance:
     @property
     def text_ahead(self) -> str | None:
         """What the final will say if the pause that lasts is its end; `None` where that is not known."""
-        answer = self._speculation.answer if self._speculation else None
-        return answer.text if answer else None
+        ahead = self._speculation
+        if ahead is None or ahead.answer is None:
+            return None
+        return joined(ahead.pieces, ahead.job.start, ahead.answer).text
 
     def speculate(self, now: float) -> list[Effect]:
         """Ask for the final of what there is: the pause may be the end."""
-        job, effects = self._ask_final(self.samples)
-        self._speculation = Speculation(job, asked_at=now)
+        self._speculation, effects = self._ask_final(self.samples, now)
         return effects
 
     def resume(self) -> list[Effect]:
-        """The pause was not the end: what was decoded in it does not count."""
-        if self._speculation is None:
+        """The pause was not the end: what was decoded in it is a piece of the whole, if it is long enough."""
+        ahead, self._speculation = self._speculation, None
+        if ahead is None:
             return []
-        self._speculation = None
-        return [CountSpeculation(hit=False)]
+        if ahead.answer is None and self._pieces.are_worth(ahead.job):
+            self._overtaken = ahead.job
+            return []
+        return [self._keep(ahead.job, ahead.answer)]
+
+    def hear_overtaken(self, result: Result) -> list[Effect] | None:
+        """Take the answer to a speculation that speech went on after; `None` when it is none."""
+        job = self._overtaken
+        if job is None or job.job_id != result.job_id:
+            return None
+        self._overtaken = None
+        return [self._keep(job, result if isinstance(result, Transcript) else None)]
+
+    def _keep(self, job: Job, answer: Transcript | None) -> CountSpeculation:
+        """Keep what a speculation said as a piece, if it is worth it."""
+        return CountSpeculation("kept" if answer and self._pieces.keep(job, answer) else "miss")
 
     def hear_speculation(self, result: Result, now: float) -> float | None:
         """Take the speculation's answer; returns how long it took (s), `None` when this is none.
@@ -198,12 +220,11 @@ class Utterance:
         """
         samples = closed.end - self.start
         ahead = None if closed.continues else self._speculation
-        counted: list[Effect] = [CountSpeculation(hit=ahead is not None)] if self._speculation else []
+        counted: list[Effect] = [CountSpeculation("hit" if ahead else "miss")] if self._speculation else []
         if ahead:
             effects = self._store()
         else:
-            job, effects = self._ask_final(samples)
-            ahead = Speculation(job, asked_at=now)
+            ahead, effects = self._ask_final(samples, now)
         final = PendingFinal(
             ahead.job,
             start=self.start,
@@ -217,6 +238,7 @@ class Utterance:
             flush_id=flush_id,
             answer=ahead.answer,
             answered_at=ahead.answered_at,
+            pieces=ahead.pieces,
         )
         return final, [*counted, *effects]
 
@@ -237,17 +259,20 @@ class Utterance:
             answered_at=now,
         )
 
-    def _ask_final(self, samples: int) -> tuple[Job, list[Effect]]:
+    def _ask_final(self, samples: int, now: float) -> tuple[Speculation, list[Effect]]:
+        """Ask for the final of so many samples, as far as no piece has it."""
         self._finals += 1
+        known = self._pieces.for_final(samples)
         job = self._job(
             Kind.FINAL,
             f"f{self._finals}",
-            start=0,
+            start=known[-1].end if known else 0,
             end=samples,
             beam_size=self.effort.beam_size,
             words=self._config.word_timestamps,
+            known_in=known[-1].answer.language if known else "",
         )
-        return job, [*self._store(), *self._cancel_partial(), Submit(job)]
+        return Speculation(job, now, known), [*self._store(), *self._cancel_partial(), Submit(job)]
 
     def _cancel_partial(self) -> list[Effect]:
         """A partial still outstanding would say less than the final: let it not be decoded any more."""
@@ -264,9 +289,19 @@ class Utterance:
         return [stored]
 
     def _job(
-        self, kind: Kind, name: str, *, start: int, end: int | None, beam_size: int, words: bool, prefix: str = ""
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        start: int,
+        end: int | None,
+        beam_size: int,
+        words: bool,
+        prefix: str = "",
+        known_in: str = "",
     ) -> Job:
-        language = (kind is Kind.PARTIAL and self._partials_in) or self.language.code
+        found = self._partials_in if kind is Kind.PARTIAL else known_in
+        language = found or self.language.code
         return Job(
             job_id=f"{self._uid}:{self.segment_id}:{name}",
             group=group_name(self._uid),
@@ -278,7 +313,7 @@ class Utterance:
             start=start,
             end=end,
             language=language,
-            languages={} if kind is Kind.PARTIAL and self._partials_in else self.language.known,
+            languages={} if found else self.language.known,
             task=self._config.task,
             endpointed=self._config.vad.enabled,
             recorded=self._config.recorded,

@@ -1,0 +1,251 @@
+"""What was decoded in a pause that was none of the ends: kept, and not decoded again."""
+
+from dataclasses import replace
+
+import pytest
+from msgspec import UNSET
+
+from tests.core.session.fakes import FAST, Talk, with_vad
+from transcription.core.contract.jobs import Failure, Kind
+from transcription.core.protocol import Dropped, Error, FinalTranscript, PartialTranscript, Word
+from transcription.core.session.effects import CountSpeculation
+from transcription.core.session.endpointing import WINDOW
+
+PIECE_WINDOWS = 8
+PIECEWISE = replace(
+    with_vad(FAST, speculate_ms=64, min_silence_ms=160, piece_ms=PIECE_WINDOWS * 32),
+    max_utterance_s=5.0,
+    max_partial_window_s=6.0,
+)
+
+
+@pytest.fixture
+def piecewise() -> Talk:
+    """Keeps what it decodes of eight windows or more; a decode of what follows has two at least."""
+    talk = Talk(PIECEWISE)
+    talk.start()
+    return talk
+
+
+def say(talk: Talk, windows: int, text: str, **fields: object) -> None:
+    """Speech, and a pause in which it is decoded."""
+    talk.windows(windows, speaking=True)
+    talk.windows(2, speaking=False)
+    talk.answer(talk.final(), text, **fields)
+
+
+def last_final(talk: Talk) -> FinalTranscript:
+    return [message for message in talk.sent if isinstance(message, FinalTranscript)][-1]
+
+
+def outcomes(talk: Talk, *, windows: int, speaking: bool) -> list[str]:
+    """What is counted of speculations while so many windows are heard."""
+    talk.vad.speaking = speaking
+    counted = []
+    for _ in range(windows):
+        talk.now += 0.032
+        effects = talk.take(talk.session.receive_audio(b"\x00\x10" * WINDOW, talk.now))
+        counted += [effect.outcome for effect in effects if isinstance(effect, CountSpeculation)]
+    return counted
+
+
+def test_the_next_decode_begins_where_a_piece_ends(piecewise: Talk) -> None:
+    """And the final says both; the client hears the whole as a speculative partial too."""
+    say(piecewise, 8, "Quero falar")
+    first = piecewise.final()
+    say(piecewise, 4, "com a Ana.")
+    assert (piecewise.final().start, piecewise.final().end) == (first.end, first.end + 6 * WINDOW)
+    shown = piecewise.sent[-1]
+    assert isinstance(shown, PartialTranscript)
+    assert (shown.speculative, shown.text) == (True, "Quero falar com a Ana.")
+    piecewise.windows(3, speaking=False)
+
+    assert last_final(piecewise).text == "Quero falar com a Ana."
+    assert last_final(piecewise).audio_duration_ms == (8 + 2 + 4 + 5) * 32
+
+
+def test_words_of_a_rest_are_timed_from_the_segments_beginning(piecewise: Talk) -> None:
+    """As those of a final that was decoded at once."""
+    say(piecewise, 8, "um", words=[Word(word="um", start=0.05, end=0.2, probability=0.9)])
+    cut_s = piecewise.final().end / 16_000
+    rest = [Word(word=word, start=at, end=at + 0.05, probability=0.8) for word, at in (("dois", 0.01), ("três", 0.07))]
+    say(piecewise, 4, "dois três", words=rest)
+    piecewise.windows(3, speaking=False)
+    one, two, _ = last_final(piecewise).words
+
+    assert (one.start, one.end) == (0.05, 0.2)
+    assert (two.start, two.end) == pytest.approx((cut_s + 0.01, cut_s + 0.06), abs=0.001)
+
+
+def test_confidence_is_that_of_all_the_text(piecewise: Talk) -> None:
+    """By its length."""
+    say(piecewise, 8, "seis letras", confidence=0.5)
+    say(piecewise, 4, "sim", confidence=1.0)
+    piecewise.windows(3, speaking=False)
+
+    assert last_final(piecewise).confidence == pytest.approx((11 * 0.5 + 3 * 1.0) / 14, abs=0.001)
+
+
+def test_what_is_too_short_is_decoded_again_with_what_follows(piecewise: Talk) -> None:
+    """It lacks the words around it."""
+    say(piecewise, 5, "sim")
+    say(piecewise, 4, "sim senhor")
+    piecewise.windows(3, speaking=False)
+
+    assert piecewise.final().start == 0
+    assert last_final(piecewise).text == "sim senhor"
+
+
+def test_nothing_is_kept_where_the_operator_wants_none() -> None:
+    """`piece_ms` of 0."""
+    talk = Talk(with_vad(PIECEWISE, piece_ms=0))
+    talk.start()
+    say(talk, 20, "um")
+    say(talk, 20, "um dois")
+
+    assert talk.final().start == 0
+
+
+def test_too_little_after_a_piece_is_decoded_with_it(piecewise: Talk) -> None:
+    """A word by itself is heard worse than with those before it."""
+    say(piecewise, 8, "Quero falar com")
+    first = piecewise.final()
+    piecewise.windows(1, speaking=True)
+    piecewise.text('{"type": "flush"}')
+    assert piecewise.final().start == 0
+    assert piecewise.final().end == first.end + WINDOW
+    piecewise.answer(piecewise.final(), "Quero falar com a Ana.")
+
+    assert last_final(piecewise).text == "Quero falar com a Ana."
+
+
+def test_an_answer_that_comes_after_speech_went_on_is_kept_too(piecewise: Talk) -> None:
+    """A busy worker answers late."""
+    piecewise.windows(8, speaking=True)
+    piecewise.windows(2, speaking=False)
+    late = piecewise.final()
+    piecewise.windows(3, speaking=True)
+    sent = len(piecewise.sent)
+    piecewise.answer(late, "Quero falar")
+    assert len(piecewise.sent) == sent, "the pause is over: its text is not shown"
+    say(piecewise, 2, "com a Ana.")
+    piecewise.windows(3, speaking=False)
+
+    assert piecewise.final().start == late.end
+    assert last_final(piecewise).text == "Quero falar com a Ana."
+
+
+def test_an_answer_that_comes_late_does_not_take_the_place_of_a_longer_one(piecewise: Talk) -> None:
+    """Two decodes of one beginning are answered in the wrong order, while a third goes on from the first."""
+    say(piecewise, 8, "um")
+    piecewise.windows(10, speaking=True)
+    piecewise.windows(2, speaking=False)
+    second = piecewise.final()
+    piecewise.windows(4, speaking=True)
+    piecewise.windows(2, speaking=False)
+    third = piecewise.final()
+    assert second.start == third.start
+    piecewise.answer(third, "dois três")
+    piecewise.answer(second, "dois")
+    piecewise.windows(3, speaking=False)
+
+    assert last_final(piecewise).text == "um dois três"
+
+
+def test_pieces_follow_one_another(piecewise: Talk) -> None:
+    """Each decode costs what was said since."""
+    for text in ("um", "dois", "três"):
+        say(piecewise, 8, text)
+    finals = [job for job in piecewise.jobs if job.kind is Kind.FINAL]
+    piecewise.windows(3, speaking=False)
+
+    assert [job.end - job.start for job in finals][1:] == [10 * WINDOW, 10 * WINDOW]
+    assert last_final(piecewise).text == "um dois três"
+
+
+def test_a_segment_cut_before_a_pieces_end_is_decoded_without_it() -> None:
+    """The cut at the maximum lies in the past: what was said after it belongs to the next segment."""
+    talk = Talk(replace(PIECEWISE, max_utterance_s=1.0))
+    talk.start()
+    talk.windows(8, speaking=True)
+    talk.windows(2, speaking=False)
+    talk.answer(talk.final(), "um")
+    kept = talk.final().end
+    talk.windows(23, speaking=True)
+    first = next(job for job in talk.jobs if job.segment_id == "seg-0001" and job.job_id.endswith("f2"))
+
+    assert first.end is not None
+    assert (first.start == kept) == (first.end >= kept + 2 * WINDOW)
+    talk.answer(first, "dois")
+    assert last_final(talk).text == ("um dois" if first.start else "dois")
+
+
+def test_a_failed_rest_is_an_error_of_the_segment(piecewise: Talk) -> None:
+    """One answer a segment, and half a text is none."""
+    say(piecewise, 8, "um")
+    piecewise.windows(8, speaking=True)
+    piecewise.windows(5, speaking=False)
+    job = piecewise.final()
+    failure = Failure(job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="no", retryable=False)
+    piecewise.take(piecewise.session.receive_result(failure, piecewise.now))
+
+    assert job.start > 0
+    assert isinstance(piecewise.sent[-1], Error)
+    assert piecewise.sent[-1].segment_id == job.segment_id
+
+
+def test_a_rest_that_is_lost_is_sent_again_with_all_the_audio(piecewise: Talk) -> None:
+    """Redis may have lost the piece's audio with it; the decode is of the rest still."""
+    say(piecewise, 8, "um")
+    piecewise.windows(8, speaking=True)
+    piecewise.windows(5, speaking=False)
+    job = piecewise.final()
+    piecewise.take(piecewise.session.receive_loss({job.job_id}, piecewise.now, worker_died=True))
+    (again,) = piecewise.resent
+    piecewise.answer(again.job, "dois")
+
+    assert again.job == job
+    assert len(again.pcm) >= 2 * job.end
+    assert last_final(piecewise).text == "um dois"
+
+
+def test_a_rest_without_text_leaves_what_there_is(piecewise: Talk) -> None:
+    """A final with text was not dropped."""
+    say(piecewise, 8, "um")
+    piecewise.windows(8, speaking=True)
+    piecewise.windows(5, speaking=False)
+    piecewise.answer(piecewise.final(), "", dropped=Dropped(reason="no_evidence", score=0.1), confidence=0.0)
+
+    assert (last_final(piecewise).text, last_final(piecewise).dropped) == ("um", UNSET)
+    assert last_final(piecewise).confidence == 0.9
+
+
+def test_a_rest_is_in_the_language_of_its_piece() -> None:
+    """It is found out once a segment, where there is most to go by."""
+    talk = Talk(replace(PIECEWISE, detect=True, languages=("pt", "es")))
+    talk.start()
+    say(talk, 8, "hola", language="es", evidence={"es": 1.0, "pt": -9.0})
+    assert set(talk.final().languages) == {"pt", "es"}
+    talk.windows(4, speaking=True)
+    talk.windows(5, speaking=False)
+    assert (talk.final().language, talk.final().languages) == ("es", {})
+    talk.answer(talk.final(), "mundo")
+
+    assert (last_final(talk).text, last_final(talk).language) == ("hola mundo", "es")
+
+
+def test_what_becomes_of_speculations_is_counted(piecewise: Talk) -> None:
+    """Each once: used, kept, or neither."""
+    say(piecewise, 4, "um")
+    assert outcomes(piecewise, windows=8, speaking=True) == ["miss"]
+    piecewise.windows(2, speaking=False)
+    late = piecewise.final()
+    assert outcomes(piecewise, windows=3, speaking=True) == []
+    effects = piecewise.session.receive_result(
+        Failure(job_id=late.job_id, segment_id=late.segment_id, kind=late.kind, reason="no", retryable=True), 0.0
+    )
+    assert effects == [CountSpeculation("miss")]
+    say(piecewise, 8, "um dois")
+    assert outcomes(piecewise, windows=3, speaking=True) == ["kept"]
+    say(piecewise, 2, "três")
+    assert outcomes(piecewise, windows=3, speaking=False) == ["hit"]

@@ -1,0 +1,81 @@
+"""The finished pieces of an utterance that is not over: finals decoded in a pause that was not its end.
+
+What was decoded ahead and then overtaken by more speech is right as far as it goes. Where it is long enough it is kept,
+and the next decode begins after it: a final then costs what was said last and not all that was said. The cut lies
+in a pause, behind the silence that made it one; docs/performance.md has what pieces of which length gain and cost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from transcription.core.config import SAMPLE_RATE
+from transcription.core.contract.jobs import Job, Transcript
+from transcription.core.protocol import Word
+
+REST = 1 / 4
+"""What must follow a piece for a decode to begin there, in pieces: a word by itself is heard worse than with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a segment and what it says; positions in samples from the segment's first."""
+
+    start: int
+    end: int
+    answer: Transcript
+
+
+@dataclass(slots=True)
+class Pieces:
+    """A segment's, in order; none is ever changed, but a longer one may stand for several."""
+
+    least: int
+    """How long a piece is at least, in samples; 0: nothing is kept."""
+    _pieces: tuple[Piece, ...] = field(default=(), init=False)
+
+    def are_worth(self, job: Job) -> bool:
+        """Whether a final's answer is worth keeping where speech goes on after it."""
+        return bool(self.least) and job.end is not None and job.end - job.start >= self.least
+
+    def keep(self, job: Job, answer: Transcript) -> bool:
+        """Keep an answer if it is worth it and has text, unless more is known already; returns whether it is kept."""
+        last = self._pieces[-1].end if self._pieces else 0
+        if not self.are_worth(job) or not answer.text or answer.audio_end <= last:
+            return False
+        self._pieces = (*_until(self._pieces, job.start), Piece(job.start, answer.audio_end, answer))
+        return True
+
+    def for_final(self, samples: int) -> tuple[Piece, ...]:
+        """Those that a final of a segment of so many samples need not decode again."""
+        return _until(self._pieces, samples - int(REST * self.least))
+
+
+def _until(pieces: tuple[Piece, ...], position: int) -> tuple[Piece, ...]:
+    return tuple(piece for piece in pieces if piece.end <= position)
+
+
+def joined(pieces: Sequence[Piece], start: int, rest: Transcript) -> Transcript:
+    """The answer for a whole segment: its pieces', and that of the rest, which begins at `start` (samples).
+
+    What it cost is what the rest cost: the pieces were there before. A rest without text is not told as dropped where
+    there is a text all the same.
+    """
+    if not pieces:
+        return rest
+    said = [(piece.start, piece.answer) for piece in pieces] + [(start, rest)] * bool(rest.text)
+    letters = sum(len(answer.text) for _, answer in said)
+    return msgspec.structs.replace(
+        rest,
+        text=" ".join(answer.text for _, answer in said),
+        confidence=sum(answer.confidence * len(answer.text) for _, answer in said) / letters,
+        words=[_later(word, at / SAMPLE_RATE) for at, answer in said for word in answer.words],
+        dropped=None,
+        language=pieces[0].answer.language,
+        evidence=pieces[0].answer.evidence,
+    )
+
+
+def _later(word: Word, by_s: float) -> Word:
+    return msgspec.structs.replace(word, start=round(word.start + by_s, 3), end=round(word.end + by_s, 3))
