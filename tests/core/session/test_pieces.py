@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from msgspec import UNSET
 
-from tests.core.session.fakes import FAST, Talk, with_vad
+from tests.core.session.fakes import FAST, Talk, transcript, with_vad
 from transcription.core.contract.jobs import Failure, Kind
 from transcription.core.protocol import Dropped, Error, FinalTranscript, PartialTranscript, Word
-from transcription.core.session.effects import CountSpeculation
+from transcription.core.session.effects import CancelPartials, CountSpeculation
 from transcription.core.session.endpointing import WINDOW
 
-PIECE_WINDOWS = 8
+PIECE_WINDOWS = 16
 PIECEWISE = replace(
     with_vad(FAST, speculate_ms=64, min_silence_ms=160, piece_ms=PIECE_WINDOWS * 32),
     max_utterance_s=5.0,
@@ -21,7 +21,7 @@ PIECEWISE = replace(
 
 @pytest.fixture
 def piecewise() -> Talk:
-    """Keeps what it decodes of eight windows or more; a decode of what follows has two at least."""
+    """Keeps what it decodes of sixteen windows or more; a decode of what follows has two at least."""
     talk = Talk(PIECEWISE)
     talk.start()
     return talk
@@ -51,7 +51,7 @@ def outcomes(talk: Talk, *, windows: int, speaking: bool) -> list[str]:
 
 def test_the_next_decode_begins_where_a_piece_ends(piecewise: Talk) -> None:
     """And the final says both; the client hears the whole as a speculative partial too."""
-    say(piecewise, 8, "Quero falar")
+    say(piecewise, 16, "Quero falar")
     first = piecewise.final()
     say(piecewise, 4, "com a Ana.")
     assert (piecewise.final().start, piecewise.final().end) == (first.end, first.end + 6 * WINDOW)
@@ -61,12 +61,12 @@ def test_the_next_decode_begins_where_a_piece_ends(piecewise: Talk) -> None:
     piecewise.windows(3, speaking=False)
 
     assert last_final(piecewise).text == "Quero falar com a Ana."
-    assert last_final(piecewise).audio_duration_ms == (8 + 2 + 4 + 5) * 32
+    assert last_final(piecewise).audio_duration_ms == (16 + 2 + 4 + 5) * 32
 
 
 def test_words_of_a_rest_are_timed_from_the_segments_beginning(piecewise: Talk) -> None:
     """As those of a final that was decoded at once."""
-    say(piecewise, 8, "um", words=[Word(word="um", start=0.05, end=0.2, probability=0.9)])
+    say(piecewise, 16, "um", words=[Word(word="um", start=0.05, end=0.2, probability=0.9)])
     cut_s = piecewise.final().end / 16_000
     rest = [Word(word=word, start=at, end=at + 0.05, probability=0.8) for word, at in (("dois", 0.01), ("três", 0.07))]
     say(piecewise, 4, "dois três", words=rest)
@@ -79,7 +79,7 @@ def test_words_of_a_rest_are_timed_from_the_segments_beginning(piecewise: Talk) 
 
 def test_confidence_is_that_of_all_the_text(piecewise: Talk) -> None:
     """By its length."""
-    say(piecewise, 8, "seis letras", confidence=0.5)
+    say(piecewise, 16, "seis letras", confidence=0.5)
     say(piecewise, 4, "sim", confidence=1.0)
     piecewise.windows(3, speaking=False)
 
@@ -88,7 +88,7 @@ def test_confidence_is_that_of_all_the_text(piecewise: Talk) -> None:
 
 def test_what_is_too_short_is_decoded_again_with_what_follows(piecewise: Talk) -> None:
     """It lacks the words around it."""
-    say(piecewise, 5, "sim")
+    say(piecewise, 13, "sim")
     say(piecewise, 4, "sim senhor")
     piecewise.windows(3, speaking=False)
 
@@ -108,7 +108,7 @@ def test_nothing_is_kept_where_the_operator_wants_none() -> None:
 
 def test_too_little_after_a_piece_is_decoded_with_it(piecewise: Talk) -> None:
     """A word by itself is heard worse than with those before it."""
-    say(piecewise, 8, "Quero falar com")
+    say(piecewise, 16, "Quero falar com")
     first = piecewise.final()
     piecewise.windows(1, speaking=True)
     piecewise.text('{"type": "flush"}')
@@ -121,7 +121,7 @@ def test_too_little_after_a_piece_is_decoded_with_it(piecewise: Talk) -> None:
 
 def test_an_answer_that_comes_after_speech_went_on_is_kept_too(piecewise: Talk) -> None:
     """A busy worker answers late."""
-    piecewise.windows(8, speaking=True)
+    piecewise.windows(16, speaking=True)
     piecewise.windows(2, speaking=False)
     late = piecewise.final()
     piecewise.windows(3, speaking=True)
@@ -137,7 +137,7 @@ def test_an_answer_that_comes_after_speech_went_on_is_kept_too(piecewise: Talk) 
 
 def test_an_answer_that_comes_late_does_not_take_the_place_of_a_longer_one(piecewise: Talk) -> None:
     """Two decodes of one beginning are answered in the wrong order, while a third goes on from the first."""
-    say(piecewise, 8, "um")
+    say(piecewise, 16, "um")
     piecewise.windows(10, speaking=True)
     piecewise.windows(2, speaking=False)
     second = piecewise.final()
@@ -155,11 +155,11 @@ def test_an_answer_that_comes_late_does_not_take_the_place_of_a_longer_one(piece
 def test_pieces_follow_one_another(piecewise: Talk) -> None:
     """Each decode costs what was said since."""
     for text in ("um", "dois", "três"):
-        say(piecewise, 8, text)
+        say(piecewise, 16, text)
     finals = [job for job in piecewise.jobs if job.kind is Kind.FINAL]
     piecewise.windows(3, speaking=False)
 
-    assert [job.end - job.start for job in finals][1:] == [10 * WINDOW, 10 * WINDOW]
+    assert [job.end - job.start for job in finals][1:] == [18 * WINDOW, 18 * WINDOW]
     assert last_final(piecewise).text == "um dois três"
 
 
@@ -167,11 +167,11 @@ def test_a_segment_cut_before_a_pieces_end_is_decoded_without_it() -> None:
     """The cut at the maximum lies in the past: what was said after it belongs to the next segment."""
     talk = Talk(replace(PIECEWISE, max_utterance_s=1.0))
     talk.start()
-    talk.windows(8, speaking=True)
+    talk.windows(16, speaking=True)
     talk.windows(2, speaking=False)
     talk.answer(talk.final(), "um")
     kept = talk.final().end
-    talk.windows(23, speaking=True)
+    talk.windows(15, speaking=True)
     first = next(job for job in talk.jobs if job.segment_id == "seg-0001" and job.job_id.endswith("f2"))
 
     assert first.end is not None
@@ -182,8 +182,8 @@ def test_a_segment_cut_before_a_pieces_end_is_decoded_without_it() -> None:
 
 def test_a_failed_rest_is_an_error_of_the_segment(piecewise: Talk) -> None:
     """One answer a segment, and half a text is none."""
-    say(piecewise, 8, "um")
-    piecewise.windows(8, speaking=True)
+    say(piecewise, 16, "um")
+    piecewise.windows(16, speaking=True)
     piecewise.windows(5, speaking=False)
     job = piecewise.final()
     failure = Failure(job_id=job.job_id, segment_id=job.segment_id, kind=job.kind, reason="no", retryable=False)
@@ -196,8 +196,8 @@ def test_a_failed_rest_is_an_error_of_the_segment(piecewise: Talk) -> None:
 
 def test_a_rest_that_is_lost_is_sent_again_with_all_the_audio(piecewise: Talk) -> None:
     """Redis may have lost the piece's audio with it; the decode is of the rest still."""
-    say(piecewise, 8, "um")
-    piecewise.windows(8, speaking=True)
+    say(piecewise, 16, "um")
+    piecewise.windows(16, speaking=True)
     piecewise.windows(5, speaking=False)
     job = piecewise.final()
     piecewise.take(piecewise.session.receive_loss({job.job_id}, piecewise.now, worker_died=True))
@@ -211,8 +211,8 @@ def test_a_rest_that_is_lost_is_sent_again_with_all_the_audio(piecewise: Talk) -
 
 def test_a_rest_without_text_leaves_what_there_is(piecewise: Talk) -> None:
     """A final with text was not dropped."""
-    say(piecewise, 8, "um")
-    piecewise.windows(8, speaking=True)
+    say(piecewise, 16, "um")
+    piecewise.windows(16, speaking=True)
     piecewise.windows(5, speaking=False)
     piecewise.answer(piecewise.final(), "", dropped=Dropped(reason="no_evidence", score=0.1), confidence=0.0)
 
@@ -224,7 +224,7 @@ def test_a_rest_is_in_the_language_of_its_piece() -> None:
     """It is found out once a segment, where there is most to go by."""
     talk = Talk(replace(PIECEWISE, detect=True, languages=("pt", "es")))
     talk.start()
-    say(talk, 8, "hola", language="es", evidence={"es": 1.0, "pt": -9.0})
+    say(talk, 16, "hola", language="es", evidence={"es": 1.0, "pt": -9.0})
     assert set(talk.final().languages) == {"pt", "es"}
     talk.windows(4, speaking=True)
     talk.windows(5, speaking=False)
@@ -237,7 +237,7 @@ def test_a_rest_is_in_the_language_of_its_piece() -> None:
 def test_what_becomes_of_speculations_is_counted(piecewise: Talk) -> None:
     """Each once: used, kept, or neither."""
     say(piecewise, 4, "um")
-    assert outcomes(piecewise, windows=8, speaking=True) == ["miss"]
+    assert outcomes(piecewise, windows=16, speaking=True) == ["miss"]
     piecewise.windows(2, speaking=False)
     late = piecewise.final()
     assert outcomes(piecewise, windows=3, speaking=True) == []
@@ -245,7 +245,60 @@ def test_what_becomes_of_speculations_is_counted(piecewise: Talk) -> None:
         Failure(job_id=late.job_id, segment_id=late.segment_id, kind=late.kind, reason="no", retryable=True), 0.0
     )
     assert effects == [CountSpeculation("miss")]
-    say(piecewise, 8, "um dois")
+    say(piecewise, 16, "um dois")
     assert outcomes(piecewise, windows=3, speaking=True) == ["kept"]
     say(piecewise, 2, "três")
     assert outcomes(piecewise, windows=3, speaking=False) == ["hit"]
+
+
+def test_partials_begin_after_a_piece_and_its_words_are_stable(piecewise: Talk) -> None:
+    """The final will have them, so that they need not be heard again."""
+    say(piecewise, 16, "Quero falar")
+    cut = piecewise.final().end
+    piecewise.windows(6, speaking=True)
+    partial = piecewise.jobs[-1]
+    piecewise.answer(partial, "com")
+    shown = piecewise.sent[-1]
+
+    assert (partial.kind, partial.start, partial.prefix) == (Kind.PARTIAL, cut, "")
+    assert isinstance(shown, PartialTranscript)
+    assert (shown.text, shown.stable_text) == ("Quero falar com", "Quero falar")
+
+
+def test_a_partial_under_way_when_a_piece_comes_late_is_not_shown(piecewise: Talk) -> None:
+    """It says again what the piece says."""
+    piecewise.windows(16, speaking=True)
+    piecewise.windows(2, speaking=False)
+    late = piecewise.final()
+    piecewise.windows(5, speaking=True)
+    stale = piecewise.jobs[-1]
+    assert stale.kind is Kind.PARTIAL
+    effects = piecewise.session.receive_result(transcript(late, "Quero falar"), piecewise.now)
+    assert CancelPartials(stale.segment_id, stale.number) in effects
+    sent = len(piecewise.sent)
+    piecewise.answer(stale, "Quero falar com")
+    assert len(piecewise.sent) == sent
+    piecewise.windows(4, speaking=True)
+
+    assert (piecewise.jobs[-1].kind, piecewise.jobs[-1].start) == (Kind.PARTIAL, late.end)
+
+
+def test_a_piece_that_says_otherwise_than_what_was_stable_leaves_partials_as_they_are() -> None:
+    """What was told as stable stays so, while partials last; the final may put it right."""
+    talk = Talk(replace(PIECEWISE, max_partial_window_s=1.0))
+    talk.start()
+    talk.windows(6, speaking=True)
+    for _ in range(2):
+        talk.windows(4, speaking=True)
+        talk.answer(talk.jobs[-1], "quero fala com")
+    assert talk.sent[-1].stable_text == "quero fala"
+    talk.windows(4, speaking=True)
+    talk.windows(2, speaking=False)
+    talk.answer(talk.final(), "Quero falar com")
+    assert talk.sent[-1].stable_text == "quero fala"
+    talk.windows(6, speaking=True)
+    talk.answer(talk.jobs[-1], "quero fala com a Ana")
+
+    assert talk.jobs[-1].kind is Kind.PARTIAL
+    assert talk.sent[-1].text == "quero fala com a Ana"
+    assert talk.sent[-1].stable_text.startswith("quero fala")

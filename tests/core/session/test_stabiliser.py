@@ -75,3 +75,22 @@ def test_stable_words_only_grow_and_begin_the_agreed_text(hypotheses: list[tuple
         before = stable
         if commits:
             committed += stabiliser.commit()
+
+
+def test_settled_words_are_stable_and_hypotheses_come_after_them() -> None:
+    """What was agreed on before is among them."""
+    stabiliser = fed(("um dois três", None), ("um dois três", None))
+    assert stabiliser.settle(["um", "dois", "mais", "quatro"])
+    stabiliser.feed("cinco seis sete")
+    stabiliser.feed("cinco seis oito")
+
+    assert stabiliser.stable == ["um", "dois", "mais", "quatro", "cinco", "seis"]
+    assert stabiliser.agreed == ["cinco", "seis"]
+
+
+def test_words_that_are_not_what_was_stable_are_not_settled() -> None:
+    """Nothing changes."""
+    stabiliser = fed(("um dois três", None), ("um dois três", None))
+
+    assert not stabiliser.settle(["um", "doze", "três"])
+    assert (stabiliser.stable, stabiliser.agreed) == (["um", "dois"], ["um", "dois"])

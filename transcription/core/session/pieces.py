@@ -14,7 +14,7 @@ from transcription.core.config import SAMPLE_RATE
 from transcription.core.contract.jobs import Job, Transcript
 from transcription.core.protocol import Word
 
-REST = 1 / 4
+REST = 1 / 8
 """What must follow a piece for a decode to begin there, in pieces: a word by itself is heard worse than with others."""
 
 
@@ -41,11 +41,20 @@ class Pieces:
 
     def keep(self, job: Job, answer: Transcript) -> bool:
         """Keep an answer if it is worth it and has text, unless more is known already; returns whether it is kept."""
-        last = self._pieces[-1].end if self._pieces else 0
-        if not self.are_worth(job) or not answer.text or answer.audio_end <= last:
+        if not self.are_worth(job) or not answer.text or answer.audio_end <= self.end:
             return False
         self._pieces = (*_until(self._pieces, job.start), Piece(job.start, answer.audio_end, answer))
         return True
+
+    @property
+    def words(self) -> list[str]:
+        """What they say."""
+        return [word for piece in self._pieces for word in piece.answer.text.split()]
+
+    @property
+    def end(self) -> int:
+        """Where the last one ends."""
+        return self._pieces[-1].end if self._pieces else 0
 
     def for_final(self, samples: int) -> tuple[Piece, ...]:
         """Those that a final of a segment of so many samples need not decode again."""

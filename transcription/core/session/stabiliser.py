@@ -38,6 +38,17 @@ class Stabiliser:
         if len(self.stable) >= len(self._committed):  # no word that was doubted lies before this window
             self.stable = known[: max(relied_on, len(self.stable))]
 
+    def settle(self, words: list[str]) -> bool:
+        """Take words for granted that all hypotheses from now on come after; not where they are not what is stable.
+
+        Returns whether they were taken.
+        """
+        if words[: len(self.stable)] != self.stable:
+            return False
+        self.agreed, self._previous = [], []
+        self._committed, self.stable = [*words], [*words]
+        return True
+
     def commit(self) -> list[str]:
         """Hand the agreed words over: the next hypothesis begins after them."""
         committed, self.agreed = self.agreed, []

@@ -187,7 +187,7 @@ class Utterance:
         if ahead.answer is None and self._pieces.are_worth(ahead.job):
             self._overtaken = ahead.job
             return []
-        return [self._keep(ahead.job, ahead.answer)]
+        return self._keep(ahead.job, ahead.answer)
 
     def hear_overtaken(self, result: Result) -> list[Effect] | None:
         """Take the answer to a speculation that speech went on after; `None` when it is none."""
@@ -195,11 +195,17 @@ class Utterance:
         if job is None or job.job_id != result.job_id:
             return None
         self._overtaken = None
-        return [self._keep(job, result if isinstance(result, Transcript) else None)]
+        return self._keep(job, result if isinstance(result, Transcript) else None)
 
-    def _keep(self, job: Job, answer: Transcript | None) -> CountSpeculation:
-        """Keep what a speculation said as a piece, if it is worth it."""
-        return CountSpeculation("kept" if answer and self._pieces.keep(job, answer) else "miss")
+    def _keep(self, job: Job, answer: Transcript | None) -> list[Effect]:
+        """Keep what a speculation said as a piece, if it is worth it; partials begin after it then."""
+        if answer is None or not self._pieces.keep(job, answer):
+            return [CountSpeculation("miss")]
+        effects: list[Effect] = [CountSpeculation("kept")]
+        if self._window_start <= self._pieces.end and self._stabiliser.settle(self._pieces.words):
+            self._committed, self._window_start = self._pieces.words, self._pieces.end
+            effects += self._cancel_partial()
+        return effects
 
     def hear_speculation(self, result: Result, now: float) -> float | None:
         """Take the speculation's answer; returns how long it took (s), `None` when this is none.
