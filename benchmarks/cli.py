@@ -25,7 +25,7 @@ from benchmarks.noise import noise
 from benchmarks.options import Options
 from benchmarks.overload import overload
 from benchmarks.paired import Variant, paired_json, paired_markdown, rounds
-from benchmarks.replay import by_engine, replay_markdown, replayed
+from benchmarks.replay import by_engine, remembered, replay_markdown, replayed
 from benchmarks.reporting import (
     capacity_markdown,
     floor_markdown,
@@ -66,7 +66,10 @@ class Bench:
         chosen = clips.select(clips.read_manifest(o.manifest), folder=o.folder, refs=o.refs, limit=o.limit, seed=o.seed)
         if not chosen:
             raise SystemExit("No clip of the manifest fits --folder and --ref")
-        return _told("clips", [clips.load(clip) for clip in chosen])
+        loaded = [clip for clip in map(clips.load, chosen) if clip.seconds >= o.least_s]
+        if not loaded:
+            raise SystemExit(f"No clip of the manifest has {o.least_s:g} s (--least-s)")
+        return _told("clips", loaded)
 
     @functools.cached_property
     def silent(self) -> list[Recording]:
@@ -168,8 +171,9 @@ class Bench:
     def replay(self) -> Outcome:
         """The session and the engine by themselves, in virtual time."""
         o = self.options
-        found = replayed(self.pool, by_engine(self.directory, o.device, o.compute_type))
-        return found.as_json(), replay_markdown(found)
+        decode = remembered(by_engine(self.directory, o.device, o.compute_type))
+        found = {ms: replayed(self.pool, decode, piece_ms=ms) for ms in o.pieces_ms}
+        return {"replay": {str(ms): each.as_json() for ms, each in found.items()}}, replay_markdown(found)
 
     def keyterms(self) -> Outcome:
         """How many names are written that are said, and that are not, with and without a list of them."""
@@ -319,6 +323,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--folder", type=lambda name: name or None, help="of the manifest's files (any)")
     add("--ref", dest="refs", type=_words, help=f"kinds of reference ({','.join(sorted(defaults.refs))})")
     add("--limit", type=int, help="how many clips, taken from each speaker in turn (all)")
+    add("--least-s", type=float, metavar="S", help="how long a clip is at least (0)")
+    add("--pieces-ms", type=_numbers, metavar="MS,MS", help="lengths of pieces that replay compares (the service's)")
     add("--recordings", type=Path, metavar="DIR", help="a folder a language, for languages (espeak-ng's voices)")
     add("--noise", type=Path, metavar="PATH", help="manifest of clips without speech, for noise and street conditions")
     add(

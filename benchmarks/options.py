@@ -31,6 +31,10 @@ class Options:
     folder: str | None = None
     refs: frozenset[str] = frozenset({"published", "book", "prompt"})
     limit: int | None = None
+    least_s: float = 0.0
+    """How long a clip is at least."""
+    pieces_ms: tuple[int, ...] = (8_000,)
+    """Lengths of pieces that `replay` compares."""
 
     recordings: Path | None = None
     """Of `languages`: a folder a language."""

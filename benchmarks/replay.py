@@ -7,8 +7,8 @@ what the session and the engine make of speech, whatever else the machine does m
 import heapq
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,12 @@ class Replayed:
         return asdict(self) | {"wer": round(self.score.wer, 4)}
 
 
-def replayed(recordings: Sequence[Recording], decode: Decode) -> Replayed:
-    """Each recording as a session of its own with the defaults, and with a lane of its own."""
-    heard = [replay(alone(recording), SessionConfig(), decode) for recording in recordings]
+def replayed(recordings: Sequence[Recording], decode: Decode, piece_ms: int | None = None) -> Replayed:
+    """Each recording as a session of its own, with a lane of its own and the defaults, or pieces of another length."""
+    config = SessionConfig()
+    if piece_ms is not None:
+        config = replace(config, vad=replace(config.vad, piece_ms=piece_ms))
+    heard = [replay(alone(recording), config, decode) for recording in recordings]
     stability = Stability()
     for each in heard:
         for _, final in each.finals:
@@ -88,26 +91,42 @@ def by_engine(model: Path, device: str, compute_type: str | None) -> Decode:
     return decode
 
 
-def replay_markdown(found: Replayed) -> str:
-    """A table of all figures."""
+def remembered(decode: Decode) -> Decode:
+    """The same, asking but once for what is asked again: variants that decode alike cost alike."""
+    known: dict[tuple[object, ...], tuple[Hypothesis, float]] = {}
+
+    def ask(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+        key = (audio.tobytes(), job.kind, job.language, job.beam_size, job.word_timestamps, job.prefix)
+        if key not in known:
+            known[key] = decode(job, audio)
+        return known[key]
+
+    return ask
+
+
+def replay_markdown(found: Mapping[int, Replayed]) -> str:
+    """A table of all figures, by the length of pieces (ms)."""
+    columns = [_figures(each) for each in found.values()]
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    heads = [f"pieces of {ms / 1000:g} s" if ms else "whole" for ms in found]
+    return "## Replay\n\n" + tabulate(rows, ["", *heads], tablefmt="github", disable_numparse=True)
+
+
+def _figures(found: Replayed) -> dict[str, str]:
     stability, share = found.stability, found.stability.wrong / max(found.stability.stable, 1)
-    rows = [
-        ["words", found.score.words],
-        ["word error rate", f"{found.score.wer:.1%}"],
-        ["from the endpoint to the final, p50 / p95, s", _pair(found.waits_s)],
-        [
-            "CPU s a second of audio: partials, finals",
-            " / ".join(f"{s / found.audio_s:.2f}" for s in found.cpu_s.values()),
-        ],
-        ["stable words that the final has otherwise", f"{share:.1%} ({stability.wrong} of {stability.stable})"],
-        ["share of words that were stable before the final", f"{len(stability.lags_s) / max(stability.words, 1):.0%}"],
-        ["from a word's end to where it is stable, p50 / p95, s", _pair(stability.lags_s)],
-        [
-            "words after the stable ones that the next partial changes",
-            f"{stability.changed / max(stability.shown, 1):.0%}",
-        ],
-    ]
-    return "## Replay\n\n" + tabulate(rows, ["", ""], tablefmt="github", disable_numparse=True)
+    changed = stability.changed / max(stability.shown, 1)
+    return {
+        "words": str(found.score.words),
+        "word error rate": f"{found.score.wer:.1%}",
+        "from the endpoint to the final, p50 / p95, s": _pair(found.waits_s),
+        "CPU s a second of audio: partials, finals": " / ".join(
+            f"{s / found.audio_s:.2f}" for s in found.cpu_s.values()
+        ),
+        "stable words that the final has otherwise": f"{share:.1%} ({stability.wrong} of {stability.stable})",
+        "share of words that were stable before the final": f"{len(stability.lags_s) / max(stability.words, 1):.0%}",
+        "from a word's end to where it is stable, p50 / p95, s": _pair(stability.lags_s),
+        "words after the stable ones that the next partial changes": f"{changed:.0%}",
+    }
 
 
 def _pair(values: Sequence[float]) -> str:

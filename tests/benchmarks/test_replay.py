@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.clips import load, read_manifest
-from benchmarks.replay import replay, replay_markdown, replayed
+from benchmarks.clips import load, made, read_manifest
+from benchmarks.replay import remembered, replay, replay_markdown, replayed
 from benchmarks.schedule import alone
 from benchmarks.stability import Stability, errors
 from transcription.core.config import SessionConfig
@@ -48,7 +48,44 @@ def test_the_report_has_all_figures() -> None:
 
     assert found.stability.stable > 0
     assert found.as_json()["cpu_s"]["final"] >= 1.0
-    assert "| word error rate " in replay_markdown(found)
+    table = replay_markdown({0: found, 8000: found})
+    assert "| word error rate " in table
+    assert "| whole " in table
+    assert "| pieces of 8 s " in table
+
+
+def test_pieces_cost_what_was_said_last() -> None:
+    """Of a recording with a pause in which much has been said already."""
+    speech = CLIP.pcm[: 3 * 16_000]
+    recording = made("two", np.concatenate([speech, np.zeros(4_800, np.int16), speech]))
+    costs: list[int] = []
+
+    def counting(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+        costs.append(len(audio) if job.kind is Kind.FINAL else 0)
+        return decode(job, audio)
+
+    replayed([recording], counting, piece_ms=0)
+    whole = max(costs)
+    costs.clear()
+    replayed([recording], counting, piece_ms=2_000)
+
+    assert max(costs) < 0.7 * whole
+
+
+def test_what_was_decoded_is_not_decoded_again() -> None:
+    """The same audio for the same kind of job."""
+    asked = []
+
+    def counting(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+        asked.append(job)
+        return decode(job, audio)
+
+    remembering = remembered(counting)
+    first = replayed([CLIP], remembering)
+    jobs = len(asked)
+
+    assert replayed([CLIP], remembering) == first
+    assert len(asked) == jobs
 
 
 @pytest.mark.parametrize(
