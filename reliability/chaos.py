@@ -24,6 +24,7 @@ SETTINGS = ECHO | {
     # more than the longest outage: frames refused would leave nothing to compare word for word
     "STT_MAX_BUFFER_MS": "120000",
     "STT_LOG_LEVEL": "ERROR",
+    "STT_PIECE_MS": "2000",
 }
 DRAIN_S = 90.0
 """How long a client waits for what it is owed after its last word."""

@@ -94,8 +94,9 @@ class Conversation:
 
     def _utterances(self, rng: random.Random, count: int) -> Iterator[bytes]:
         for _ in range(count):
-            if self.vad:
-                yield speech(rng.choice(CLIPS)) + silence(rng.uniform(0.6, 1.2))
+            if self.vad:  # a pause within is long enough to be decoded in, and too short for an endpoint
+                first, second = rng.choices(CLIPS, k=2)
+                yield speech(first) + silence(0.25) + speech(second) + silence(rng.uniform(0.6, 1.2))
             else:
                 yield noise(rng.uniform(0.3, 2.5), rng.getrandbits(32))
 
@@ -129,11 +130,21 @@ class Conversation:
             owed.wrong.append(f"{segment_id}: {message['text']!r} of {start}–{end}, expected {owed.span}")
 
     def _heard(self, text: str, start: int, end: int) -> bool:
-        """Whether the engine said this of these samples; one asked ahead of the endpoint had not all the silence."""
-        ends = range(end, end + 1)
-        if self.vad:
-            least = start + int(text.split()[0]) * 16
-            if least < end - SILENCE:
-                return False
-            ends = range(least, min(least + 16, end + 1))
-        return any(heard(self.sent[2 * start : 2 * upto]) == text for upto in ends)
+        """Whether the engine said this of these samples, in pieces that follow each other without a hole.
+
+        One that was asked for ahead of the endpoint had not all the silence.
+        """
+        if not self.vad:
+            return heard(self.sent[2 * start : 2 * end]) == text
+        words = text.split()
+        at: int | None = start
+        for said in zip(words[::2], words[1::2], strict=True):
+            if at is not None:
+                at = self._end_of(" ".join(said), at)
+        return at is not None and end - SILENCE <= at <= end
+
+    def _end_of(self, said: str, start: int) -> int | None:
+        """Where the samples end that the engine said this of; `None` if it cannot have."""
+        least = start + int(said.split()[0]) * 16
+        ends = range(least, least + 16)
+        return next((end for end in ends if heard(self.sent[2 * start : 2 * end]) == said), None)

@@ -56,6 +56,26 @@ def test_what_is_lost_doubled_or_wrong_is_counted(messages: list[dict[str, Any]]
     assert found.sound is (counted is None)
 
 
+@pytest.mark.parametrize(
+    ("spans", "right"),
+    [
+        ([(0, 8_000)], True),
+        ([(0, 4_801), (4_801, 7_900)], True),
+        ([(0, 4_801), (4_802, 7_900)], False),
+        ([(0, 4_801), (4_785, 7_900)], False),
+        ([(4_801, 7_900), (0, 4_801)], False),
+        ([(16, 8_000)], False),
+    ],
+)
+def test_pieces_of_a_segment_must_follow_each_other(spans: list[tuple[int, int]], right: bool) -> None:
+    """Without a hole, and nothing twice."""
+    conversation = Conversation("s", vad=True, owed={"seg-0001": Owed(10.0, None)}, sent=bytearray(PCM))
+    text = " ".join(heard(PCM[2 * start : 2 * end]) for start, end in spans)
+    conversation._hear(Received(13.0, final("seg-0001", text)))
+
+    assert (not conversation.owed["seg-0001"].wrong) is right
+
+
 def test_recovery_is_the_longest_wait_since_the_service_could() -> None:
     """Of the finals owed while the fault lasted; those asked for later do not count."""
     found = account(final("seg-0001", heard(PCM)))
