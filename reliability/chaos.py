@@ -78,6 +78,7 @@ class Account:
             "sessions whose web process was killed": sum(c.cut for c in self.conversations),
             "finals expected": len(owed),
             "finals received": sum(bool(o.finals) for o in owed),
+            "of several pieces": sum(o.pieces > 1 for o in owed),
             "told by error": sum(o.told and not o.finals for o in owed),
             "cut off with their web process": len(cut),
             "duplicated": sum(max(o.finals - 1, 0) for o in owed),

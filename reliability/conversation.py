@@ -30,6 +30,8 @@ class Owed:
     """Its samples within the session; `None` where the VAD decides."""
     answered_at: float | None = None
     finals: int = 0
+    pieces: int = 0
+    """From how many decodes the last final is."""
     wrong: list[str] = field(default_factory=list)
     told: bool = False
     """By an `error` that names it, or by the session's end."""
@@ -123,6 +125,7 @@ class Conversation:
             self.unexpected.append(segment_id)
             return
         owed.finals += 1
+        owed.pieces = len(message["text"].split()) // 2
         owed.answered_at = now
         start = round(message["audio_start_ms"] * 16)
         end = start + round(message["audio_duration_ms"] * 16)
