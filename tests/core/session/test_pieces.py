@@ -302,3 +302,28 @@ def test_a_piece_that_says_otherwise_than_what_was_stable_leaves_partials_as_the
     assert talk.jobs[-1].kind is Kind.PARTIAL
     assert talk.sent[-1].text == "quero fala com a Ana"
     assert talk.sent[-1].stable_text.startswith("quero fala")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ("Quero falar.", "com a Ana.", "Quero falar com a Ana."),
+        ("Quero falar.", "Com a Ana.", "Quero falar. Com a Ana."),
+        ("Quero falar...", "com a Ana.", "Quero falar... com a Ana."),
+        ("Quero falar?", "com a Ana.", "Quero falar? com a Ana."),
+    ],
+)
+def test_a_full_stop_of_the_audios_end_is_left_out_where_the_sentence_goes_on(
+    piecewise: Talk, first: str, second: str, text: str
+) -> None:
+    """In the text and in its words; until that is known, what is stable ends before it."""
+    say(piecewise, 16, first, words=[Word(word=first.split()[-1], start=0.1, end=0.4, probability=0.9)])
+    piecewise.windows(6, speaking=True)
+    piecewise.answer(piecewise.jobs[-1], "com")
+    assert text.startswith(piecewise.sent[-1].stable_text)
+    say(piecewise, 4, second, words=[Word(word=second.split()[-1], start=0.1, end=0.3, probability=0.9)])
+    piecewise.windows(3, speaking=False)
+    final = last_final(piecewise)
+
+    assert final.text == text
+    assert [word.word for word in final.words] == [text.split()[1], "Ana."]

@@ -8,7 +8,7 @@ in a pause, behind the silence that made it one; docs/performance.md has what pi
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
+from msgspec.structs import replace
 
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.contract.jobs import Job, Transcript
@@ -48,8 +48,11 @@ class Pieces:
 
     @property
     def words(self) -> list[str]:
-        """What they say."""
-        return [word for piece in self._pieces for word in piece.answer.text.split()]
+        """What they say, but for a full stop at the end, of which what follows decides."""
+        if not self._pieces:
+            return []
+        said = _in_a_row([piece.answer for piece in self._pieces])
+        return [word for answer in [*said[:-1], _open(said[-1])] for word in answer.text.split()]
 
     @property
     def end(self) -> int:
@@ -73,18 +76,39 @@ def joined(pieces: Sequence[Piece], start: int, rest: Transcript) -> Transcript:
     """
     if not pieces:
         return rest
-    said = [(piece.start, piece.answer) for piece in pieces] + [(start, rest)] * bool(rest.text)
-    letters = sum(len(answer.text) for _, answer in said)
-    return msgspec.structs.replace(
+    said = _in_a_row([*(piece.answer for piece in pieces), *([rest] if rest.text else [])])
+    starts = [*(piece.start for piece in pieces), start]
+    return replace(
         rest,
-        text=" ".join(answer.text for _, answer in said),
-        confidence=sum(answer.confidence * len(answer.text) for _, answer in said) / letters,
-        words=[_later(word, at / SAMPLE_RATE) for at, answer in said for word in answer.words],
+        text=" ".join(answer.text for answer in said),
+        confidence=sum(answer.confidence * len(answer.text) for answer in said) / sum(len(one.text) for one in said),
+        words=[
+            _later(word, at / SAMPLE_RATE) for at, answer in zip(starts, said, strict=False) for word in answer.words
+        ],
         dropped=None,
         language=pieces[0].answer.language,
         evidence=pieces[0].answer.evidence,
     )
 
 
+def _in_a_row(answers: Sequence[Transcript]) -> list[Transcript]:
+    """The answers, of which each follows the one before.
+
+    A model ends what it hears with a full stop, because the audio ends. Where what follows begins with a small letter
+    the sentence goes on.
+    """
+    goes_on = [following.text[0].islower() for following in answers[1:]]
+    return [*(_open(one) if open_ else one for one, open_ in zip(answers, goes_on, strict=False)), answers[-1]]
+
+
+def _open(answer: Transcript) -> Transcript:
+    words = [*answer.words[:-1], *(replace(word, word=_without_stop(word.word)) for word in answer.words[-1:])]
+    return replace(answer, text=_without_stop(answer.text), words=words)
+
+
+def _without_stop(text: str) -> str:
+    return text if text.endswith("..") else text.removesuffix(".")
+
+
 def _later(word: Word, by_s: float) -> Word:
-    return msgspec.structs.replace(word, start=round(word.start + by_s, 3), end=round(word.end + by_s, 3))
+    return replace(word, start=round(word.start + by_s, 3), end=round(word.end + by_s, 3))
