@@ -285,9 +285,10 @@ class Recognition:
 
         An answer that comes later than the fixed silence finds the utterance closed: then that was its end.
         """
-        config, text = self._config, utterance.text_ahead
-        if text is not None and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
-            self._segmenter.wait(samples_from_ms(turns.silence_ms(turns.judge(text), config.vad)))
+        config, answer = self._config, utterance.answer_ahead
+        if answer and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
+            verdict = turns.judge(answer.text, answer.turn_probability)
+            self._segmenter.wait(samples_from_ms(turns.silence_ms(verdict, config.vad)))
 
     def _show(self, utterance: Utterance, result: Result, took_s: float, text: str = "") -> list[Effect]:
         """Send a partial's text, or a speculation's own."""

@@ -9,6 +9,7 @@ from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.contract.jobs import Job, Kind, Result, Transcript, nothing
 from transcription.core.contract.keyspace import audio_key, group_name, overtaken_key
+from transcription.core.languages import PORTUGUESE
 from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
 from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
@@ -161,10 +162,9 @@ class Utterance:
         return self._speculation is not None
 
     @property
-    def text_ahead(self) -> str | None:
-        """What the final will say if the pause that lasts is its end; `None` where that is not known."""
-        answer = self._speculation.answer if self._speculation else None
-        return answer.text if answer else None
+    def answer_ahead(self) -> Transcript | None:
+        """The final's answer if the pause that lasts is its end; `None` where that is not known."""
+        return self._speculation.answer if self._speculation else None
 
     def speculate(self, now: float) -> list[Effect]:
         """Ask for the final of what there is: the pause may be the end."""
@@ -286,4 +286,5 @@ class Utterance:
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,
+            turn=kind is Kind.FINAL and self._config.vad.turn_mode != "fixed" and language == PORTUGUESE,
         )
