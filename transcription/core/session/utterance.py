@@ -168,7 +168,7 @@ class Utterance:
 
     def speculate(self, now: float) -> list[Effect]:
         """Ask for the final of what there is: the pause may be the end."""
-        job, effects = self._ask_final(self.samples)
+        job, effects = self._ask_final(self.samples, ahead=True)
         self._speculation = Speculation(job, asked_at=now)
         return effects
 
@@ -237,7 +237,7 @@ class Utterance:
             answered_at=now,
         )
 
-    def _ask_final(self, samples: int) -> tuple[Job, list[Effect]]:
+    def _ask_final(self, samples: int, *, ahead: bool = False) -> tuple[Job, list[Effect]]:
         self._finals += 1
         job = self._job(
             Kind.FINAL,
@@ -246,6 +246,7 @@ class Utterance:
             end=samples,
             beam_size=self.effort.beam_size,
             words=self._config.word_timestamps,
+            turn=ahead and self._config.vad.turn_mode != "fixed" and self.language.code == PORTUGUESE,
         )
         return job, [*self._store(), *self._cancel_partial(), Submit(job)]
 
@@ -264,7 +265,16 @@ class Utterance:
         return [stored]
 
     def _job(
-        self, kind: Kind, name: str, *, start: int, end: int | None, beam_size: int, words: bool, prefix: str = ""
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        start: int,
+        end: int | None,
+        beam_size: int,
+        words: bool,
+        prefix: str = "",
+        turn: bool = False,
     ) -> Job:
         language = (kind is Kind.PARTIAL and self._partials_in) or self.language.code
         return Job(
@@ -286,5 +296,5 @@ class Utterance:
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,
-            turn=kind is Kind.FINAL and self._config.vad.turn_mode != "fixed" and language == PORTUGUESE,
+            turn=turn,
         )
