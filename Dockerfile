@@ -42,6 +42,9 @@ RUN mkdir /opt/cuda \
 FROM build AS worker-venv
 ARG OTEL=""
 RUN pip install --no-cache-dir --no-deps -r requirements/worker.txt ${OTEL:+-r requirements/otel.txt}
+# For STT_TURN_MODEL=smart-turn (docs/turns.md); of what is installed one file is used.
+ARG SMART_TURN=""
+RUN if [ -n "$SMART_TURN" ]; then pip install --no-cache-dir --no-deps -r requirements/smart-turn.txt; fi
 
 FROM worker-venv AS all-venv
 ARG OTEL=""

@@ -103,9 +103,9 @@ $(VENV)/run.stamp: $(VENV)/bin/pip requirements/web.txt requirements/worker.txt 
 	@$(call GROWTH,840) $(PIP) -r requirements/web.txt -r requirements/worker.txt -r requirements/embedded.txt $(CLIENT)
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt
+$(VENV)/dev.stamp: $(VENV)/bin/pip requirements/dev.txt requirements/smart-turn.txt
 	@echo "Installing what checks and tests need (once) …"
-	@$(call GROWTH,2600) $(PIP) -r requirements/dev.txt $(CLIENT)
+	@$(call GROWTH,2600) $(PIP) -r requirements/dev.txt -r requirements/smart-turn.txt $(CLIENT)
 	@touch $@ $(VENV)/run.stamp
 
 $(CLIENTS)/clients.stamp: requirements/clients.txt $(JAVASCRIPT)/package-lock.json

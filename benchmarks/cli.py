@@ -15,7 +15,7 @@ from benchmarks.clips import Recording
 from benchmarks.conditions import CONDITIONS, Condition, Surroundings
 from benchmarks.dictation import HALVES
 from benchmarks.floor import floor
-from benchmarks.hearing import Finals
+from benchmarks.hearing import ear, finals
 from benchmarks.keyterms import keyterms, keyterms_markdown
 from benchmarks.languages import languages, languages_markdown, recorded, synthesised
 from benchmarks.latency import latency, serve
@@ -164,8 +164,8 @@ class Bench:
     def turns(self) -> Outcome:
         """How many turns are cut, and how long is waited after one, by silence alone and by what was said."""
         o = self.options
-        known = o.out / "turns-texts.jsonl"
-        swept = turns(o, self.pool, Finals(self.directory, o.device, o.compute_type, o.threads or 1, known))
+        texts = finals(self.directory, o.device, o.compute_type, o.threads or 1, o.out / "turns-texts.jsonl")
+        swept = turns(o, self.pool, texts, ear(o.turn_model, o.out / "turns-sounds.jsonl") if o.turn_model else None)
         return {"swept": [each.as_json() for each in swept]}, turns_markdown(swept)
 
     def replay(self) -> Outcome:
@@ -337,6 +337,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         help="noise and short: the service alone, in a third of the time",
     )
     add("--voices", type=_names, help=f"of espeak-ng, for short and turns; '' for none ({','.join(defaults.voices)})")
+    add("--turn-model", metavar="NAME", help="as STT_TURN_MODEL, for turns: how they sound, too")
     add("--half", choices=HALVES, help=f"of what turns has dictated ({defaults.half})")
     add(
         "--decode-ms",

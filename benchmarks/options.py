@@ -47,6 +47,8 @@ class Options:
     offline: bool = True
     """Whether `noise` and `short` decode the same audio offline, too: most of their time."""
 
+    turn_model: str = ""
+    """What `turns` hears by, besides what is said."""
     half: Half = "judging"
     """Of what `turns` has dictated: what rules are made with, or what they are judged by."""
     decode_ms: float = 150.0

@@ -168,14 +168,14 @@ def short_markdown(found: Sequence[Answers]) -> str:
 
 
 def turns_markdown(swept: Sequence[Swept]) -> str:
-    """What each mode does within each budget, then by default, CPFs included, then which turns it cuts then."""
+    """What each policy does within each budget, then by default, CPFs included, then which turns it cuts then."""
     budgets = [f"cut at {ms} ms of dead air" for ms in DEAD_AIR_MS] + [
         f"dead air at {_percent(s)} cut" for s in CUT_SHARES
     ]
     rows = [
         [
             each.turns,
-            each.mode,
+            each.policy,
             *(_or_none(each.cut_within(ms), _percent) for ms in DEAD_AIR_MS),
             *(_or_none(each.waited_within(share), "{:.0f} ms".format) for share in CUT_SHARES),
             f"{_percent(each.default.cut_share)}, {each.default.dead_air_ms:.0f} ms",
@@ -191,8 +191,8 @@ def turns_markdown(swept: Sequence[Swept]) -> str:
         ]
         for kind in kinds
     ]
-    headers = ["turns", "mode", *budgets, "by default", "CPFs whole then"]
-    names = [f"{each.turns}: {each.mode}" for each in swept]
+    headers = ["turns", "policy", *budgets, "by default", "CPFs whole then"]
+    names = [f"{each.turns}: {each.policy}" for each in swept]
     return "\n\n".join(["## Turns", _table(rows, headers), "Cut by default:", _table(by_kind, ["kind", *names])])
 
 

@@ -1,12 +1,18 @@
 """What a final's text takes, in this process and on one core: `python -m benchmarks.text`.
 
-A session that asks for all of it judges the text at the pause, redacts it and formats what is left.
+A session that asks for all of it judges the text at the pause, redacts it and formats what is left. `--before DIR`
+has another checkout do the same, in turn with this one and in processes of their own.
 """
 
+import argparse
+import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import get_args
 
 from tabulate import tabulate
@@ -19,8 +25,10 @@ from transcription.core.text.redaction import Redaction
 ROUNDS, AT_A_TIME = 50, 10
 """A clock of CPU time is too coarse for one final."""
 
+PAIRS = 3
+"""How often each of two checkouts is timed."""
 BUDGET_MS = 1.0
-"""Of formatting and turn rules together, of a final of one sentence."""
+"""Of formatting and turn rules together, of any final that was said."""
 LOOPING = "the same word again and again"
 """As a model writes that has lost its way."""
 SPOKEN: dict[str, Sequence[str]] = {
@@ -44,7 +52,6 @@ SPOKEN: dict[str, Sequence[str]] = {
     LOOPING: ("um, " * 60, "nove " * 120),
 }
 """By what is in them."""
-SENTENCES = ("nothing to format", "one entity")
 STEPS: dict[str, Callable[[str], object]] = {
     "formatting": format_text,
     "turn rules": judge,
@@ -52,13 +59,47 @@ STEPS: dict[str, Callable[[str], object]] = {
 }
 
 
+Took = dict[str, list[float]]
+"""Milliseconds of CPU of each step, by what is in the final."""
+
+
 def main() -> int:
-    """Print medians; the exit status says whether finals of one sentence kept within the budget."""
-    took = {kind: [_median_ms(step, texts) for step in STEPS.values()] for kind, texts in SPOKEN.items()}
-    rows = [[kind, max(map(len, SPOKEN[kind])), *ms, sum(ms)] for kind, ms in took.items()]
+    """Print medians; the exit status says whether what was said kept within the budget."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.text", description=main.__doc__)
+    parser.add_argument("--before", type=Path, metavar="DIR", help="a checkout to compare with")
+    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    asked = parser.parse_args()
+    if asked.json:
+        sys.stdout.write(json.dumps(_took()))
+        return 0
+    if asked.before:
+        here = Path(__file__).parent.parent
+        runs = [(_took_by(asked.before), _took_by(here)) for _ in range(PAIRS)]
+        was, took = (_medians(side) for side in zip(*runs, strict=True))
+        cells = {kind: [f"{a:.2f} → {b:.2f}" for a, b in zip(was[kind], took[kind], strict=True)] for kind in took}
+    else:
+        took = _took()
+        cells = {kind: [f"{ms:.2f}" for ms in took[kind]] for kind in took}
+    rows = [[kind, max(map(len, SPOKEN[kind])), *cells[kind], f"{sum(took[kind]):.2f}"] for kind in took]
     head = ["a final with", "characters", *(f"{step}, CPU ms" for step in STEPS), "all"]
-    sys.stdout.write(tabulate(rows, head, tablefmt="github", floatfmt=("", "", *[".2f"] * len(STEPS), ".2f")) + "\n")
-    return int(any(sum(took[kind][:2]) > BUDGET_MS for kind in SENTENCES))
+    sys.stdout.write(tabulate(rows, head, tablefmt="github", disable_numparse=True) + "\n")
+    return int(any(sum(took[kind][:2]) > BUDGET_MS for kind in took if kind != LOOPING))
+
+
+def _took() -> Took:
+    return {kind: [_median_ms(step, texts) for step in STEPS.values()] for kind, texts in SPOKEN.items()}
+
+
+def _took_by(checkout: Path) -> Took:
+    """By the rules of a checkout, timed by this file."""
+    command = [sys.executable, "-P", __file__, "--json"]
+    ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(checkout)}, check=True, capture_output=True)
+    took: Took = json.loads(ran.stdout)
+    return took
+
+
+def _medians(runs: Sequence[Took]) -> Took:
+    return {kind: [statistics.median(ms) for ms in zip(*(run[kind] for run in runs), strict=True)] for kind in SPOKEN}
 
 
 def _median_ms(step: Callable[[str], object], texts: Sequence[str]) -> float:

@@ -13,13 +13,13 @@ from typing import Any
 
 from benchmarks.clips import SAMPLE_RATE, Recording
 from benchmarks.dictation import Turn, dictation, with_tail
-from benchmarks.hearing import Heard, Transcriber, hear
+from benchmarks.hearing import Ear, Heard, Transcriber, hear
 from benchmarks.options import Options
 from transcription.core.audio import samples_from_ms
 from transcription.core.config import VadConfig
 from transcription.core.protocol import TurnMode
 from transcription.core.session.endpointing import WINDOW, Closed, Paused, Resumed, SilenceEndpointer
-from transcription.core.session.turns import judge, silence_ms
+from transcription.core.session.turns import Verdict, judge, silence_ms
 from transcription.core.text.formatting import format_text
 
 SWEPT_MS = (*range(200, 1000, 50), *range(1000, 2001, 100))
@@ -28,11 +28,31 @@ TURNS = 300
 """Of each half, unless `--limit` says otherwise."""
 DEAD_AIR_MS = (300, 600, 1000)
 CUT_SHARES = (0.05, 0.10)
-MODES: tuple[TurnMode, ...] = ("fixed", "auto", "dictation")
 MAX_UTTERANCE = 60 * SAMPLE_RATE
 """Longer than any turn."""
 
 _judged = cache(judge)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A way to find the end of a turn."""
+
+    name: str
+    mode: TurnMode
+    text: bool = True
+    """Whether it goes by what was said."""
+    sound: bool = False
+    """Whether it goes by how it was said."""
+
+
+POLICIES = (
+    Policy("fixed", "fixed"),
+    Policy("auto", "auto"),
+    Policy("auto, Smart Turn alone", "auto", text=False, sound=True),
+    Policy("auto, both", "auto", sound=True),
+    Policy("dictation", "dictation"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +103,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """A mode, with each silence, over one set of turns."""
+    """A policy, with each silence, over one set of turns."""
 
     turns: str
-    mode: TurnMode
+    policy: str
     points: list[Point]
 
     @property
@@ -114,46 +134,48 @@ class Swept:
             }
             for p in self.points
         ]
-        return {"turns": self.turns, "mode": self.mode, "count": len(self.default.ended), "points": points}
+        return {"turns": self.turns, "policy": self.policy, "count": len(self.default.ended), "points": points}
 
 
-def turns(options: Options, pool: Sequence[Recording], finals: Transcriber) -> list[Swept]:
-    """Every mode over what is dictated, its words as they were said and as they were heard, and over what is read."""
+def turns(
+    options: Options, pool: Sequence[Recording], finals: Transcriber, sounds_over: Ear | None = None
+) -> list[Swept]:
+    """Every policy over what is dictated, its words as they were said and as they were heard, and over what is read."""
     dictated = dictation(options.half, options.limit or TURNS, options.voices, options.seed)
-    heard = [hear(turn, finals) for turn in dictated]
+    heard = [hear(turn, finals, sounds_over) for turn in dictated]
     sets = {
         "dictated, words as said": [_as_said(each) for each in heard],
         "dictated, words as heard": heard,
-        "read aloud, words as heard": [hear(_read(recording), finals) for recording in pool],
+        "read aloud, words as heard": [hear(_read(recording), finals, sounds_over) for recording in pool],
     }
-    return [sweep(name, of, mode, options.decode_ms) for name, of in sets.items() for mode in MODES]
+    policies = [policy for policy in POLICIES if sounds_over or not policy.sound]
+    return [sweep(name, of, policy, options.decode_ms) for name, of in sets.items() for policy in policies]
 
 
-def sweep(name: str, heard: Sequence[Heard], mode: TurnMode, decode_ms: float) -> Swept:
-    """A mode with each silence; what holds and what closes early are the service's defaults."""
-    vad = VadConfig(turn_mode=mode)
-    policies = [replace(vad, min_silence_ms=ms) for ms in SWEPT_MS]
-    ended = [[play(each, policy, decode_ms) for each in heard] for policy in policies]
-    return Swept(name, mode, [Point(ms, of) for ms, of in zip(SWEPT_MS, ended, strict=True)])
+def sweep(name: str, heard: Sequence[Heard], policy: Policy, decode_ms: float) -> Swept:
+    """A policy with each silence; what holds and what closes early are the service's defaults."""
+    vads = [VadConfig(turn_mode=policy.mode, min_silence_ms=ms) for ms in SWEPT_MS]
+    ended = [[play(each, policy, vad, decode_ms) for each in heard] for vad in vads]
+    return Swept(name, policy.name, [Point(ms, of) for ms, of in zip(SWEPT_MS, ended, strict=True)])
 
 
-def play(heard: Heard, vad: VadConfig, decode_ms: float) -> Ended:
-    """Let a policy find the end of a turn; texts are there `decode_ms` after they are asked for."""
+def play(heard: Heard, policy: Policy, vad: VadConfig, decode_ms: float) -> Ended:
+    """Let a policy find the end of a turn; what it goes by is there `decode_ms` after it is asked for."""
     endpointer = SilenceEndpointer(vad, MAX_UTTERANCE)
     turn, text = heard.turn, ""
-    awaited: tuple[int, str] | None = None
+    awaited: tuple[int, Verdict] | None = None
     decode = samples_from_ms(decode_ms)
     for at, window in enumerate(heard.windows, 1):
         position = at * WINDOW
         if awaited and position > awaited[0]:
-            endpointer.wait(samples_from_ms(silence_ms(_judged(awaited[1]), vad)))
+            endpointer.wait(samples_from_ms(silence_ms(awaited[1], vad)))
             awaited = None
         for event in endpointer.push(*window):
             if isinstance(event, Paused):
                 text = heard.texts.get(position, "")
             match event:
                 case Paused() if vad.turn_mode != "fixed" and position in heard.texts:
-                    awaited = position + decode, heard.texts[position]
+                    awaited = position + decode, _verdict(heard, position, policy)
                 case Resumed():
                     awaited = None
                 case Closed() if position < turn.end:
@@ -162,6 +184,10 @@ def play(heard: Heard, vad: VadConfig, decode_ms: float) -> Ended:
                     dead_air_ms = (position - turn.end) * 1000 / SAMPLE_RATE
                     return Ended(turn.kind, cut=False, dead_air_ms=dead_air_ms, whole=_has_all(turn, text))
     return Ended(turn.kind, cut=False, dead_air_ms=None, whole=_has_all(turn, ""))
+
+
+def _verdict(heard: Heard, position: int, policy: Policy) -> Verdict:
+    return _judged(heard.texts[position] * policy.text, heard.sounds.get(position) if policy.sound else None)
 
 
 def _has_all(turn: Turn, text: str) -> bool | None:

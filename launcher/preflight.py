@@ -149,10 +149,12 @@ def _try(device: str, compute_type: str) -> None:
 
 
 def model(stt: env.Env) -> str:
-    """The model is here, or it is said what is to be downloaded."""
-    if stt.engine != "whisper":
-        return "none"
+    """The model is here, or it is said what is to be downloaded; a turn model is here."""
     try:
+        if stt.turn_model:
+            model_store.turn_model(stt.turn_model)
+        if stt.engine != "whisper":
+            return "none"
         where = model_store.find(stt.whisper_model, stt.model_dir)
     except ModelUnavailable as error:
         raise LaunchError(str(error)) from None

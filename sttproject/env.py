@@ -155,6 +155,12 @@ class Env(BaseSettings):
         description="Silence that ends an utterance of which something is missing (ms), "
         "if the turn mode is not `fixed`",
     )
+    turn_model: str = Field(
+        "",
+        description="Model that workers judge by how it was said whether a turn is over, besides what was said, if the "
+        "turn mode is not `fixed`: `smart-turn`, or the path of its ONNX file; empty: none "
+        "([turns.md](turns.md#smart-turn))",
+    )
     word_timestamps: bool = Field(True, description="Word times in finals, unless the client says otherwise")
     format: TextFormat = Field(
         "off",

@@ -28,7 +28,8 @@ from transcription.core.contract.keyspace import GAVE_UP_KEY, GAVE_UP_TTL_S, HEA
 from workers import intake, metrics
 from workers.decoder import UnfitError, sentence
 from workers.engines.engine import Engine, EngineError
-from workers.engines.model_store import ModelUnavailable, resolve
+from workers.engines.model_store import ModelUnavailable, resolve, turn_model
+from workers.turns import TurnJudge
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ ANNOUNCE = (resources.files("workers") / "lua" / "announce.lua").read_text()
 
 UNFIT_EXIT = 70
 """Exit status of a worker whose model hangs or fails (sysexits.h EX_SOFTWARE)."""
+
+
+TURN_THREADS = 4
+"""Each judges some twenty pauses a second."""
 
 
 @signals.worker_init.connect
@@ -49,7 +54,7 @@ def start(sender: WorkController, **_: Any) -> None:
     try:
         lanes = stt.lanes or (os.cpu_count() or 1 if stt.device == "cpu" else 1)
         engine = _engine(lanes)
-        worker = Worker(engine, client, name, lanes)
+        worker = Worker(engine, client, name, lanes, _turn_judge())
         worker.warm_up(stt.language, stt.beam_size)
     except Exception as error:  # whatever a model, a driver or a library raises: Celery would log it and wait for ever
         known = isinstance(error, EngineError | ModelUnavailable | UnfitError)
@@ -116,6 +121,14 @@ def _engine(lanes: int) -> Engine:
     return WhisperEngine(
         model, stt.device, stt.compute_type, cpu_threads=stt.cpu_threads, lanes=lanes, max_batch=stt.max_batch
     )
+
+
+def _turn_judge() -> TurnJudge | None:
+    if not settings.STT.turn_model:
+        return None
+    from workers.engines.smart_turn import SmartTurn
+
+    return TurnJudge(SmartTurn(turn_model(settings.STT.turn_model)), min(os.cpu_count() or 1, TURN_THREADS))
 
 
 def _beat(worker: Worker, retiring: threading.Event) -> None:

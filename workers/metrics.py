@@ -24,6 +24,8 @@ not_decoded_total = Counter(
     "stt_worker_not_decoded_total", "Jobs without speech, which the model was spared", ["kind"], registry=registry
 )
 audio_seconds_total = Counter("stt_worker_audio_seconds_total", "Audio decoded", ["kind"], registry=registry)
+turn_seconds = Histogram("stt_worker_turn_seconds", "The turn model, a judgement", buckets=_SECONDS, registry=registry)
+turns_total = Counter("stt_worker_turns_total", "Turns given to the turn model", ["outcome"], registry=registry)
 jobs_running = Gauge("stt_worker_jobs_running", "Jobs in hand", registry=registry)
 model_info = Gauge("stt_worker_model_info", "The loaded model", ["model", "device", "compute_type"], registry=registry)
 

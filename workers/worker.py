@@ -20,6 +20,7 @@ from workers.decoder import PROOF_S, Decoder, UnfitError
 from workers.engines.engine import Engine, EngineError
 from workers.publish import Publisher
 from workers.tally import Tallied
+from workers.turns import TurnJudge, answered
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,10 @@ class Fetched:
 class Worker:
     """Does jobs; `do` is called from Celery's threads, several at a time."""
 
-    def __init__(self, engine: Engine, client: redis.Redis, worker_id: str, lanes: int = 1) -> None:
+    def __init__(
+        self, engine: Engine, client: redis.Redis, worker_id: str, lanes: int = 1, turns: TurnJudge | None = None
+    ) -> None:
+        """`turns` says how likely a turn is over, where somebody should."""
         self.engine = engine
         self.decoder = Decoder(engine, lanes)
         self.worker_id = worker_id
@@ -55,6 +59,7 @@ class Worker:
         self.finals = Rate(SETTLED_S)
         self.tally = Tallied()
         self._redis = client
+        self._turns = turns
         self.publisher = Publisher(client)
         self._done_with: set[str] = set()
         """Finals that are claimed still, answered or not."""
@@ -114,6 +119,7 @@ class Worker:
         audio = fetched.audio
         if audio is None:
             return _failure(job, "The segment's audio is gone", retryable=True)
+        asked = self._turns.ask(audio) if self._turns and job.turn else None
         try:
             decoded = self.decoder.decode(job, audio)
         except EngineError as error:
@@ -130,7 +136,7 @@ class Worker:
         else:
             metrics.not_decoded_total.labels(job.label).inc()
         tracing.note(wait_ms=decoded.waited_s * 1000, model_ms=decoded.decode_s * 1000, batch_size=decoded.batch_size)
-        hypothesis = decoded.hypothesis
+        hypothesis, probability = decoded.hypothesis, answered(asked)
         if hypothesis.dropped and job.kind is Kind.FINAL:
             metrics.dropped_total.labels(hypothesis.dropped.reason).inc()
         return Transcript(
@@ -151,6 +157,7 @@ class Worker:
             sure_words=hypothesis.sure_words,
             language=hypothesis.language or job.language,
             evidence=dict(hypothesis.evidence),
+            turn_probability=probability,
         )
 
     def learn(self, job: Job, decoded: Decoded, audio_s: float) -> None:

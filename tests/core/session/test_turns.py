@@ -65,19 +65,32 @@ def test_any_text_is_judged(text: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "probability", "verdict"),
+    [
+        ("meu nome é Maria", 0.49, Verdict.DOUBTFUL), ("meu nome é Maria", 0.5, Verdict.NEUTRAL),
+        ("", 0.0, Verdict.DOUBTFUL), ("sim", 0.0, Verdict.COMPLETE), ("meu CPF é", 1.0, Verdict.OPEN),
+    ],
+)  # fmt: skip
+def test_how_it_sounds_counts_where_the_text_says_nothing(text: str, probability: float, verdict: Verdict) -> None:
+    """And holds it; what sounds over is judged as if nobody had listened."""
+    assert judge(text, probability) is verdict
+
+
+@pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("fixed", (500, 500, 500)),
-        ("auto", (2500, 500, 300)),
-        ("dictation", (2500, 2500, 300)),
-        ("short", (2500, 300, 300)),
+        ("fixed", (500, 500, 500, 500)),
+        ("auto", (2500, 500, 300, 1500)),
+        ("dictation", (2500, 2500, 300, 2500)),
+        ("short", (2500, 300, 300, 1500)),
     ],
 )
 def test_the_silence_follows_from_verdict_and_mode(mode: str, expected: tuple[int, int, int]) -> None:
-    """Open, neutral, complete."""
+    """Open, neutral, complete, doubtful."""
     vad = VadConfig(turn_mode=mode)
+    verdicts = (Verdict.OPEN, Verdict.NEUTRAL, Verdict.COMPLETE, Verdict.DOUBTFUL)
 
-    assert tuple(silence_ms(verdict, vad) for verdict in (Verdict.OPEN, Verdict.NEUTRAL, Verdict.COMPLETE)) == expected
+    assert tuple(silence_ms(verdict, vad) for verdict in verdicts) == expected
 
 
 def test_holding_is_never_shorter_and_closing_early_never_later_than_the_fixed_silence() -> None:
@@ -85,5 +98,6 @@ def test_holding_is_never_shorter_and_closing_early_never_later_than_the_fixed_s
     vad = VadConfig(turn_mode="auto", min_silence_ms=1000)
     slow, hasty = replace(vad, max_hold_ms=0), replace(vad, min_silence_early_ms=5000)
 
-    assert silence_ms(Verdict.OPEN, slow) == 1000
+    assert silence_ms(Verdict.OPEN, slow) == silence_ms(Verdict.DOUBTFUL, slow) == 1000
+    assert silence_ms(Verdict.DOUBTFUL, replace(vad, max_hold_ms=1200)) == 1200
     assert silence_ms(Verdict.COMPLETE, hasty) == 1000

@@ -2,12 +2,14 @@
 
 import re
 from datetime import date
+from unittest.mock import patch
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from num2words import num2words
 
 from tests.core.text.corpus import read
+from transcription.core.text import formatting, numbers
 from transcription.core.text.formatting import Formatted, format_text
 
 SPOKEN = [sentence.spoken for sentence in read("fixed")]
@@ -16,6 +18,15 @@ talk = st.builds(
     lambda joint, parts: joint.join(parts), st.sampled_from(JOINTS), st.lists(st.sampled_from(SPOKEN), max_size=3)
 )
 anything = st.text(max_size=80) | st.text("0123456789.,/-:()%$R ºª@", max_size=40)
+WORDS = sorted({word for sentence in SPOKEN for word in sentence.split()})
+jumble = st.builds(" ".join, st.lists(st.sampled_from(WORDS), max_size=12))
+
+
+class Everything:
+    """Has whatever is looked for."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 def found(formatted: Formatted) -> list[tuple[str, str, str]]:
@@ -107,3 +118,16 @@ def test_no_word_is_lost_that_means_nothing(parts: list[str]) -> None:
     plain = "bom dia, eu queria falar com o atendente"
 
     assert format_text(". ".join([*parts, plain])).text.endswith(plain)
+
+
+@settings(deadline=None)
+@given(talk | jumble)
+@example("menos cinco graus")
+@example("mais cinco cinco onze nove oito sete seis cinco quatro três dois um")
+@example("mil reais, ao meio dia, março de dois mil e vinte")
+def test_what_is_not_tried_would_find_nothing(text: str) -> None:
+    """Rules at words that begin nothing, and numbers beside nothing that belongs to them."""
+    with patch.object(formatting, "_BEGINNINGS", Everything()), patch.object(numbers, "_may_grow", lambda *_: True):
+        all_tried = format_text(text)
+
+    assert format_text(text) == all_tried

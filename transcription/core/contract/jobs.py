@@ -60,6 +60,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its audio was all there before: nobody is waiting while they speak, so it yields to those who are."""
     keyterms: tuple[str, ...] = ()
     """Names that may be said, as they are written."""
+    turn: bool = False
+    """Whether it matters how likely the turn is over with its audio."""
     about: About = {}
     """For logs and traces; in the message's headers."""
     languages: dict[str, float] = {}
@@ -137,6 +139,8 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript"):
     """What the text is in, if that was to be found out."""
     evidence: dict[str, float] = {}
     """What the audio says for each of the job's `languages`; empty where none was found out."""
+    turn_probability: float | None = None
+    """How likely the turn is over with the audio, 0 to 1; `None` where nobody can say or was asked to."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

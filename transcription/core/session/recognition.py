@@ -204,7 +204,8 @@ class Recognition:
                 return self._receive_partial(utterance, result, now)
             if (took_s := utterance.hear_speculation(result, now)) is not None:
                 self._judge(utterance)
-                return self._show(utterance, result, took_s, utterance.text_ahead or "")
+                ahead = utterance.answer_ahead
+                return self._show(utterance, result, took_s, ahead.text if ahead else "")
             if (counted := utterance.hear_overtaken(result)) is not None:
                 return counted
         return [*self._resend(self._finals.receive(result, now)), *self._release(now)]
@@ -287,9 +288,10 @@ class Recognition:
 
         An answer that comes later than the fixed silence finds the utterance closed: then that was its end.
         """
-        config, text = self._config, utterance.text_ahead
-        if text is not None and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
-            self._segmenter.wait(samples_from_ms(turns.silence_ms(turns.judge(text), config.vad)))
+        config, answer = self._config, utterance.answer_ahead
+        if answer and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
+            verdict = turns.judge(answer.text, answer.turn_probability)
+            self._segmenter.wait(samples_from_ms(turns.silence_ms(verdict, config.vad)))
 
     def _show(self, utterance: Utterance, result: Result, took_s: float, text: str) -> list[Effect]:
         """Send the text that a partial or a speculation gives."""

@@ -9,6 +9,7 @@ from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.contract.jobs import Job, Kind, Result, Transcript, nothing
 from transcription.core.contract.keyspace import audio_key, group_name, overtaken_key
+from transcription.core.languages import PORTUGUESE
 from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
 from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
@@ -167,16 +168,16 @@ class Utterance:
         return self._speculation is not None
 
     @property
-    def text_ahead(self) -> str | None:
-        """What the final will say if the pause that lasts is its end; `None` where that is not known."""
+    def answer_ahead(self) -> Transcript | None:
+        """The final's answer if the pause that lasts is its end; `None` where that is not known."""
         ahead = self._speculation
         if ahead is None or ahead.answer is None:
             return None
-        return joined(ahead.pieces, ahead.job.start, ahead.answer).text
+        return joined(ahead.pieces, ahead.job.start, ahead.answer)
 
     def speculate(self, now: float) -> list[Effect]:
         """Ask for the final of what there is: the pause may be the end."""
-        self._speculation, effects = self._ask_final(self.samples, now)
+        self._speculation, effects = self._ask_final(self.samples, now, ahead=True)
         return effects
 
     def resume(self) -> list[Effect]:
@@ -265,7 +266,7 @@ class Utterance:
             answered_at=now,
         )
 
-    def _ask_final(self, samples: int, now: float) -> tuple[Speculation, list[Effect]]:
+    def _ask_final(self, samples: int, now: float, *, ahead: bool = False) -> tuple[Speculation, list[Effect]]:
         """Ask for the final of so many samples, as far as no piece has it."""
         self._finals += 1
         known = self._pieces.for_final(samples)
@@ -277,6 +278,7 @@ class Utterance:
             beam_size=self.effort.beam_size,
             words=self._config.word_timestamps,
             known_in=known[-1].answer.language if known else "",
+            turn=ahead and self._config.vad.turn_mode != "fixed" and self.language.code == PORTUGUESE,
         )
         return Speculation(job, now, known), [*self._store(), *self._cancel_partial(), Submit(job)]
 
@@ -305,6 +307,7 @@ class Utterance:
         words: bool,
         prefix: str = "",
         known_in: str = "",
+        turn: bool = False,
     ) -> Job:
         found = self._partials_in if kind is Kind.PARTIAL else known_in
         language = found or self.language.code
@@ -327,4 +330,5 @@ class Utterance:
             beam_size=beam_size,
             word_timestamps=words,
             prefix=prefix,
+            turn=turn,
         )

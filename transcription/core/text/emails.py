@@ -46,6 +46,8 @@ class _Spelt:
 
 def email(items: Items, at: int) -> Match | None:
     """From the first word of an address on."""
+    if items.said.isdisjoint(_AT):
+        return None
     before = items[at - 1]
     another = before.key == "e" and items[at - 2].type == "email"
     if not (before is NOTHING or another or before.key in _STOPS - _INSIDE):

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from transcription.core.protocol import Entity, Word
-from transcription.core.text.dates import date
+from transcription.core.text.dates import MONTHS, date
 from transcription.core.text.digit_runs import digit_run
 from transcription.core.text.emails import email
 from transcription.core.text.items import Items, Kind, Match
@@ -18,7 +18,7 @@ from transcription.core.text.percents import percent
 from transcription.core.text.plates import plate
 from transcription.core.text.quantities import quantity
 from transcription.core.text.spans import Place, Span, merged, places_of
-from transcription.core.text.times import time
+from transcription.core.text.times import NOONS, time
 from transcription.core.text.tokens import tokens
 from transcription.core.text.written import written
 
@@ -32,6 +32,9 @@ _RULES: dict[Kind, tuple[Rule, ...]] = {
     "entity": (written, time),
 }
 """What is tried, in this order, at each kind of item."""
+_BEGINNINGS = frozenset({*MONTHS, *NOONS, "meio", "meia", "menos", "mil", "mais"})
+"""The words that what is found begins with, but for addresses and plates, which begin with any."""
+_OTHERWISE = (email, plate)
 _WITH_WHOLE_CARDS = {
     kind: tuple(partial(digit_run, whole_cards=True) if rule is digit_run else rule for rule in rules)
     for kind, rules in _RULES.items()
@@ -83,7 +86,9 @@ def items_of(text: str) -> Items:
 
 def first_match(items: Items, at: int, rules: Mapping[Kind, Sequence[Rule]] = _RULES) -> Match | None:
     """What the first rule that fits finds at an item, those before it being taken already."""
-    for rule in rules[items[at].kind]:
+    item = items[at]
+    of_a_name = item.kind == "word" and item.key not in _BEGINNINGS
+    for rule in _OTHERWISE if of_a_name else rules[item.kind]:
         if match := rule(items, at):
             return match
     return None

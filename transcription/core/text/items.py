@@ -48,11 +48,15 @@ NOTHING = Item("sign", "", 0, 0)
 """Before the first item and after the last."""
 
 
-@dataclass(frozen=True, slots=True)
 class Items:
     """A sentence's items, those before the one looked at as they are written; beyond the ends there is `NOTHING`."""
 
-    all: list[Item]
+    __slots__ = ("all", "said")
+
+    def __init__(self, all: list[Item]) -> None:  # noqa: A002 - what it is
+        self.all = all
+        self.said = frozenset([item.key for item in all])
+        """Their keys: what is not among them need not be looked for."""
 
     def __getitem__(self, at: int) -> Item:
         try:

@@ -5,9 +5,9 @@ decimals, `dois mil vinte e seis`, `2 milhões`, `e meio`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 from text_to_num import find_numbers
 
@@ -43,12 +43,13 @@ _CENTS = 2
 _ROOM = {"mil": 1000, "cento": 100}
 """What may follow these without an "e": less than this."""
 _SCALES = THOUSAND.union(MILLIONS)
+_PARTS = _NO_NUMBER | _SCALES | {"e"}
+"""Between the parts of a number, or its last."""
 _NO_NUMBER_ALONE = _SCALES | {"cento"}
 """`mil desculpas` and `milhões de coisas` count nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(msgspec.Struct, frozen=True, gc=False):
     """A word as text2num wants to see it."""
 
     key: str
@@ -67,7 +68,9 @@ class _Word:
 
 def with_numbers(sentence: str, tokens: Sequence[Item]) -> list[Item]:
     """The items of a sentence, numbers in words put together."""
-    keys = [_spelt(tokens, at) for at in range(len(tokens))]
+    keys = [token.key if token.kind == "word" else "" for token in tokens]
+    if SIX in keys:
+        keys = ["seis" if key == SIX and _is_six(tokens, at) else key for at, key in enumerate(keys)]
     protected = set(_protected(tokens, keys))
     words = [_Word(key, at in protected, at > 0 and tokens[at - 1].kind != "word") for at, key in enumerate(keys)]
     items: list[Item] = []
@@ -80,15 +83,13 @@ def with_numbers(sentence: str, tokens: Sequence[Item]) -> list[Item]:
     return list(_joined(sentence, items))
 
 
-def _spelt(tokens: Sequence[Item], at: int) -> str:
-    """A word as text2num should see it: "meia" beside a digit, in a run of three or more, is "seis"."""
-    token = tokens[at]
-    if token.key != SIX or (at + 1 < len(tokens) and tokens[at + 1].key in _NOT_SIX):
-        return token.key if token.kind == "word" else ""
+def _is_six(tokens: Sequence[Item], at: int) -> bool:
+    """Whether a "meia" is a digit, for text2num to see it as "seis": beside one, in a run of three or more."""
+    if at + 1 < len(tokens) and tokens[at + 1].key in _NOT_SIX:
+        return False
     spoken = [token.key for token in _run(tokens, at, commas=False)]
     around = [token.key for token in _run(tokens, at, commas=True) if token.key != ","]
-    is_digit = any(key != SIX for key in spoken) and sum(key != SIX for key in around) >= 2
-    return "seis" if is_digit else token.key
+    return any(key != SIX for key in spoken) and sum(key != SIX for key in around) >= 2
 
 
 def _run(tokens: Sequence[Item], at: int, *, commas: bool) -> Sequence[Item]:
@@ -140,14 +141,21 @@ def _joined(sentence: str, items: Sequence[Item]) -> Iterator[Item]:
     at = 0
     while at < len(items):
         item, stop = items[at], at + 1
-        if item.kind == "word" and item.value and at + 1 < len(items):
+        if item.kind == "word" and item.spoken and stop < len(items):
             item, stop = _rest(sentence, items, item, stop)
             item = replace(item, kind="number" if stop > at + 1 else "word")
-        if item.kind == "number":
+        if item.kind == "number" and _may_grow(items, item, stop):
             for join in (_decimals, _rest, _half, _scaled, _half):
                 item, stop = join(sentence, items, item, stop)
         yield item
         at = stop
+
+
+def _may_grow(items: Sequence[Item], item: Item, stop: int) -> bool:
+    """Whether any of the ways to put parts together has a chance, as most numbers have none."""
+    if item.key.rpartition(" ")[2] in MILLIONS:
+        return True
+    return stop < len(items) and (items[stop].spoken or items[stop].key in _PARTS)
 
 
 Joined = tuple[Item, int]

@@ -16,6 +16,8 @@ _BEGIN = re.compile(r"[A-Za-z]{3}(?:-?\d|$)")
 
 def plate(items: Items, at: int) -> Match | None:
     """Letters and digits written together, one by one, or by their names."""
+    if items.said.isdisjoint(_LABELS):
+        return None
     item = items[at]
     if item.kind != "word" or not (item.key in NAMES or _BEGIN.match(item.text)):
         return None

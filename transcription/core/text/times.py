@@ -18,7 +18,7 @@ _TO = frozenset({"às", "as", "até", "à", "ao"})
 _HOURS = frozenset({"hora", "horas", "h"})
 _MINUTES = frozenset({"minuto", "minutos"})
 _PARTS = frozenset("manhã tarde noite madrugada".split())
-_NOONS = {"meio-dia": 12, "meia-noite": 0}
+NOONS = {"meio-dia": 12, "meia-noite": 0}
 _TO_THE = frozenset({"pras", "pra"})
 _TWENTY_AND = range(25, 30)
 """`às vinte e cinco` is 20:05: no clock shows 25."""
@@ -40,10 +40,10 @@ def time(items: Items, at: int) -> Match | None:
     """A time of day."""
     if items[at].type == "time":
         return _written(items, at)
-    if items[at].key in _NOONS:
+    if items[at].key in NOONS:
         return _noon(items, at)
-    if items[at - 1].key in {"ao", "à"} and (noon := f"{items[at].key}-{items[at + 1].key}") in _NOONS:
-        return Match(at + 2, "time", f"{items[at].text} {items[at + 1].text}", _value(_NOONS[noon], 0, ""))
+    if items[at - 1].key in {"ao", "à"} and (noon := f"{items[at].key}-{items[at + 1].key}") in NOONS:
+        return Match(at + 2, "time", f"{items[at].text} {items[at + 1].text}", _value(NOONS[noon], 0, ""))
     if clock := _before_the_hour(items, at):
         return _match(clock, *_part(items, clock.stop))
     clock = _clock(items, at)
@@ -114,7 +114,7 @@ def _before_the_hour(items: Items, at: int) -> _Clock | None:
 
 def _noon(items: Items, at: int) -> Match | None:
     """`meio-dia`, `meio-dia e meia`."""
-    hour, minutes = _NOONS[items[at].key], items[at + 2]
+    hour, minutes = NOONS[items[at].key], items[at + 2]
     if items[at + 1].key == "e":
         if minutes.key == "meia":
             return _match(_Clock(hour, 30, at + 3), "", at + 3)

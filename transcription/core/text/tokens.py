@@ -37,16 +37,16 @@ _TOKEN = re.compile(
 def tokens(sentence: str) -> Iterator[Item]:
     """A sentence's items, the numbers in words not found yet."""
     for found in _TOKEN.finditer(sentence):
-        text, start, end = found[0], found.start(), found.end()
+        text, (start, end) = found[0], found.span()
         match found.lastgroup:
+            case "plain" | "word" | "opaque" | "long":
+                yield Item("word", text, start, end, text.lower())
+            case "sign" | "symbol":
+                yield Item("sign", text, start, end, text)
             case "number":
                 yield Item("number", text, start, end, digits=text, value=decimal(text))
             case "ordinal":
                 yield Item("ordinal", text, start, end, digits=text, value=Decimal(text[:-1]), words=2)
-            case "plain" | "word" | "opaque" | "long":
-                yield Item("word", text, start, end, key=text.lower())
-            case "sign" | "symbol":
-                yield Item("sign", text, start, end, key=text)
             case "hidden":
                 yield placeholders.placeholder(text, start, end)
             case kind:
