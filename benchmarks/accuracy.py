@@ -113,6 +113,7 @@ def _ways(options: Options, model: Model, directory: Path) -> dict[str, Hear]:
         "service": _service(short),
         "service, 30 s windows": _service(whole),
         f"service, endpoint after {LONG_SILENCE_MS} ms": _service(short, VadConfig(min_silence_ms=LONG_SILENCE_MS)),
+        "service, turn mode auto": _service(short, VadConfig(turn_mode="auto")),
     }
 
 
