@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import answers, clips, observe
+from benchmarks.accuracy import accuracy, accuracy_markdown
 from benchmarks.capacity import ramp
 from benchmarks.clips import Recording
 from benchmarks.conditions import CONDITIONS, Condition, Surroundings
@@ -175,6 +176,11 @@ class Bench:
         found = {ms: replayed(self.pool, decode, piece_ms=ms) for ms in o.pieces_ms}
         return {"replay": {str(ms): each.as_json() for ms, each in found.items()}}, replay_markdown(found)
 
+    def accuracy(self) -> Outcome:
+        """Finals against the model offline, by group, in virtual time."""
+        found = accuracy(self.options, self.pool, self.model, self.directory)
+        return {"ways": [one.as_json() for one in found]}, accuracy_markdown(found)
+
     def keyterms(self) -> Outcome:
         """How many names are written that are said, and that are not, with and without a list of them."""
         found = keyterms(self.options, self.pool, self.directory)
@@ -246,7 +252,7 @@ def _told(what: str, recordings: list[Recording]) -> list[Recording]:
     return recordings
 
 
-SELF_SERVED = ("floor", "keyterms", "languages", "naive", "overload", "paired", "replay", "turns", "uploads")
+SELF_SERVED = frozenset("accuracy floor keyterms languages naive overload paired replay turns uploads".split())
 """Commands without a service, or that start their own."""
 
 COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
@@ -262,6 +268,7 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
         "short",
         "turns",
         "replay",
+        "accuracy",
         "keyterms",
         "languages",
         "paired",

@@ -32,6 +32,7 @@ from transcription.core.session.session import Session
 from transcription.ingress.resampling import StreamResampler
 from transcription.ingress.vad import SileroVad
 from workers.engines.engine import EngineError, Hypothesis
+from workers.engines.windows import FINAL_GRID_S
 
 Decode = Callable[[Job, np.ndarray], tuple[Hypothesis, float]]
 """A job and its audio (int16 of shape `(samples,)`, 16 kHz) into its hypothesis and the CPU time that it cost (s)."""
@@ -73,13 +74,17 @@ def replayed(recordings: Sequence[Recording], decode: Decode, piece_ms: int | No
     )
 
 
-def by_engine(model: Path, device: str, compute_type: str | None) -> Decode:
+def by_engine(
+    model: Path, device: str, compute_type: str | None, *, least_final_window_s: int = FINAL_GRID_S[0]
+) -> Decode:
     """Decodes by the service's engine with one thread, from CTranslate2's `model`."""
     # Imported here: other benchmarks must not need Whisper, nor pay for loading it.
     from workers.engines.whisper import WhisperEngine
 
     device, compute_type = chosen(device, compute_type)
-    engine = WhisperEngine(model, device, compute_type, cpu_threads=1, lanes=1)
+    engine = WhisperEngine(
+        model, device, compute_type, cpu_threads=1, lanes=1, least_final_window_s=least_final_window_s
+    )
 
     def decode(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
         began = time.process_time()

@@ -60,7 +60,13 @@ def load_engine(stt: env.Env) -> Engine:
 
     model = resolve(stt.whisper_model, stt.model_dir, stt.cache_dir)
     return WhisperEngine(
-        model, stt.device, stt.compute_type, cpu_threads=os.cpu_count() or 1, lanes=1, max_batch=stt.max_batch
+        model,
+        stt.device,
+        stt.compute_type,
+        cpu_threads=os.cpu_count() or 1,
+        lanes=1,
+        max_batch=stt.max_batch,
+        least_final_window_s=stt.min_final_window_s,
     )
 
 

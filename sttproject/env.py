@@ -126,6 +126,12 @@ class Env(BaseSettings):
         0, ge=0, le=64, description="Batches a worker decodes at a time (0: one a core on a CPU, one on a GPU)"
     )
     max_batch: int = Field(0, ge=0, le=256, description="Most jobs decoded together (0: 8 on a CPU, 16 on a GPU)")
+    min_final_window_s: int = Field(
+        10,
+        ge=10,
+        le=30,
+        description="Shortest window that a final is decoded in (s): 10, 15, 20, or 30, which Whisper was trained on",
+    )
     pre_roll_ms: int = Field(300, ge=0, le=2_000, description="Audio kept from before speech starts (ms)")
     speculate_ms: int = Field(
         150, ge=0, le=5_000, description="Silence after which the final is decoded ahead of the endpoint (ms; 0: never)"

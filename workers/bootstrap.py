@@ -112,14 +112,20 @@ def _engine(lanes: int) -> Engine:
         if not stt.echo_pace:
             return echo.EchoEngine(stt.echo_decode_ms)
         try:
-            return echo.PacedEngine(pace.read(Path(stt.echo_pace).expanduser()), stt.max_batch)
+            return echo.PacedEngine(pace.read(Path(stt.echo_pace).expanduser()), stt.max_batch, stt.min_final_window_s)
         except ValueError as error:
             raise EngineError(f"STT_ECHO_PACE: {error}", retryable=False) from None
     from workers.engines.whisper import WhisperEngine
 
     model = resolve(stt.whisper_model, stt.model_dir, stt.cache_dir)
     return WhisperEngine(
-        model, stt.device, stt.compute_type, cpu_threads=stt.cpu_threads, lanes=lanes, max_batch=stt.max_batch
+        model,
+        stt.device,
+        stt.compute_type,
+        cpu_threads=stt.cpu_threads,
+        lanes=lanes,
+        max_batch=stt.max_batch,
+        least_final_window_s=stt.min_final_window_s,
     )
 
 

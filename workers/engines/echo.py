@@ -59,43 +59,45 @@ class EchoEngine:
 class PacedEngine(EchoEngine):
     """Echoes as slowly as a card decodes."""
 
-    def __init__(self, pace: Pace, max_batch: int = 0) -> None:
+    def __init__(self, pace: Pace, max_batch: int = 0, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> None:
         super().__init__()
         self._pace = pace
         self.device, self.compute_type = pace.device, pace.compute_type
         self.max_batch = max_batch or MAX_BATCH[pace.device]
+        self._least = least_final_window_s
         self._busy = 0
         self._lock = threading.Lock()
 
     def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
         """With the key by which the real one makes batches."""
-        return Request(job, audio, key=batch_key(job, audio.size / SAMPLE_RATE))
+        return Request(job, audio, key=batch_key(job, audio.size / SAMPLE_RATE, self._least))
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
         """Sleep for as long as the batch would take beside what other lanes do when it begins, then answer."""
         with self._lock:
             self._busy += 1
             slowed = self._pace.slowed(self._busy)
+        jobs = [(each.job, each.audio.size / SAMPLE_RATE) for each in batch]
         try:
-            time.sleep(
-                batch_ms(self._pace, [(each.job, each.audio.size / SAMPLE_RATE) for each in batch]) * slowed / 1000
-            )
+            time.sleep(batch_ms(self._pace, jobs, self._least) * slowed / 1000)
         finally:
             with self._lock:
                 self._busy -= 1
         return [self._echo(request) for request in batch]
 
 
-def batch_key(job: Job, audio_s: float) -> Hashable:
+def batch_key(job: Job, audio_s: float, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> Hashable:
     """What jobs have in common that may share a batch; one longer than a window has it with nobody."""
-    window_s = windows.window_s(audio_s, job.kind)
+    window_s = windows.window_s(audio_s, job.kind, least_final_window_s)
     return (job.kind, window_s, job.beam_size, job.word_timestamps) if window_s else job.job_id
 
 
-def batch_ms(pace: Pace, batch: Sequence[tuple[Job, float]]) -> float:
+def batch_ms(
+    pace: Pace, batch: Sequence[tuple[Job, float]], least_final_window_s: int = windows.FINAL_GRID_S[0]
+) -> float:
     """How long a batch of jobs of one key takes, given with the seconds of audio of each."""
     job, audio_s = max(batch, key=lambda one: one[1])
-    window_s = windows.window_s(audio_s, job.kind) or windows.LONGEST_S
+    window_s = windows.window_s(audio_s, job.kind, least_final_window_s) or windows.LONGEST_S
     final = job.kind is Kind.FINAL
     return pace.decode_ms(len(batch), window_s, audio_s, job.beam_size, final=final, words=job.word_timestamps)
 

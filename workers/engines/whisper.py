@@ -73,11 +73,20 @@ class WhisperEngine:
     """One loaded model on one device."""
 
     def __init__(
-        self, model: Path, device: str, compute_type: str, *, cpu_threads: int, lanes: int, max_batch: int = 0
+        self,
+        model: Path,
+        device: str,
+        compute_type: str,
+        *,
+        cpu_threads: int,
+        lanes: int,
+        max_batch: int = 0,
+        least_final_window_s: int = windows.FINAL_GRID_S[0],
     ) -> None:
         """Load the weights; `lanes` batches may be decoded at a time, each on `cpu_threads` threads.
 
-        `max_batch` is the most jobs a batch takes (0: `MAX_BATCH` of the device).
+        `max_batch` is the most jobs a batch takes (0: `MAX_BATCH` of the device); finals are decoded in windows of
+        `least_final_window_s` or more.
 
         Raises `EngineError` when the device or the compute type cannot be used.
         """
@@ -93,6 +102,7 @@ class WhisperEngine:
         self.device = device
         self.compute_type = str(self._model.model.compute_type)
         self.max_batch = max_batch or MAX_BATCH[device]
+        self._least_final_window_s = least_final_window_s
         self._tokenizer = lru_cache(maxsize=None)(self._make_tokenizer)
         silence = self._features(Kind.FINAL, np.zeros(SAMPLE_RATE, np.float32), SILENCE_S * FRAMES_PER_SECOND)
         self._silence = evidence.Silence(self._model.model, silence)
@@ -106,7 +116,7 @@ class WhisperEngine:
         """
         if gate.is_silent(audio) or not (job.endpointed or gate.has_speech(audio)):
             return Hypothesis(job.prefix, 0.0, [], sure_words=0)
-        window = windows.window_s(audio.size / SAMPLE_RATE, job.kind)
+        window = windows.window_s(audio.size / SAMPLE_RATE, job.kind, self._least_final_window_s)
         return self._fit(job, audio, window) if window else Request(job, audio, key=job.job_id)
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:

@@ -32,12 +32,17 @@ NO_SPEECH = 0.6
 """Thresholds of openai/whisper (whisper/transcribe.py), which faster-whisper keeps."""
 
 
-def window_s(audio_s: float, kind: Kind) -> int | None:
-    """The window for so much audio; `None` when it does not fit into one."""
+def window_s(audio_s: float, kind: Kind, least_final_s: int = FINAL_GRID_S[0]) -> int | None:
+    """The window for so much audio, a final's of `least_final_s` at least; `None` when it does not fit into one."""
     if audio_s > LONGEST_S:
         return None
-    grid, silence_s = (FINAL_GRID_S, FINAL_SILENCE_S) if kind is Kind.FINAL else (PARTIAL_GRID_S, PARTIAL_SILENCE_S)
-    return next((length for length in grid if length >= audio_s + silence_s), LONGEST_S)
+    if kind is Kind.FINAL:
+        return _shortest(FINAL_GRID_S, max(audio_s + FINAL_SILENCE_S, least_final_s))
+    return _shortest(PARTIAL_GRID_S, audio_s + PARTIAL_SILENCE_S)
+
+
+def _shortest(grid: tuple[int, ...], length_s: float) -> int:
+    return next((window for window in grid if window >= length_s), LONGEST_S)
 
 
 def max_tokens(seconds: float) -> int:

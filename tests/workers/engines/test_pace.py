@@ -52,6 +52,7 @@ def test_the_longest_text_of_a_batch_decides_and_its_window_is_the_real_ones() -
     assert took == pytest.approx(50 + 2 * 10 * 1.0 + 40 * (1 + 0.1 * 2 * 5) + 7 + 2 * 6)
     assert echo.batch_key(job(), 3.0) == echo.batch_key(job(), 8.0) != echo.batch_key(job(), 9.0)
     assert echo.batch_key(job(), 3.0) != echo.batch_key(job(Kind.PARTIAL, 1), 3.0)
+    assert echo.batch_ms(SLOW, [(job(), 3.0), (job(), 8.0)], 30) == pytest.approx(took + 2 * 20 * 1.0)
 
 
 def test_the_engine_takes_as_long_and_lanes_at_once_take_longer() -> None:
@@ -92,9 +93,12 @@ def test_a_worker_keeps_the_pace_of_the_file_that_is_set_or_says_what_is_wrong(
 ) -> None:
     """Before it takes a job."""
     pace.write(SLOW, tmp_path / "pace.json")
-    monkeypatch.setattr(settings, "STT", env.load(engine="echo", echo_pace=str(tmp_path / "pace.json"), max_batch=32))
+    chosen = env.load(engine="echo", echo_pace=str(tmp_path / "pace.json"), max_batch=32, min_final_window_s=30)
+    monkeypatch.setattr(settings, "STT", chosen)
     engine = bootstrap._engine(1)
     assert (engine.device, engine.max_batch) == ("cuda", 32)
+    short, long = (engine.prepare(job(), audio(seconds)) for seconds in (3.0, 13.0))
+    assert short.key == long.key, "both have the window of 30 s"
 
     monkeypatch.setattr(settings, "STT", env.load(engine="echo", echo_pace=str(tmp_path / "none.json")))
     with pytest.raises(EngineError, match=r"STT_ECHO_PACE: .*none\.json is no pace of a card"):

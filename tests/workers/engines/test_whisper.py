@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from django.conf import settings as django_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness.audio import SAMPLE_RATE, noise, silence, speech
+from sttproject import env
 from transcription.core.contract.jobs import Job, Kind
+from workers import bootstrap
 from workers.engines import repetition, windows
 from workers.engines.engine import Hypothesis, Request
 from workers.engines.model_store import resolve
@@ -199,6 +202,26 @@ def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
     heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
 
     assert seen == [10, 30, 5]
+    assert "padaria" in final.text
+
+
+def test_finals_are_decoded_in_the_window_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the worker's setting; a whole window is looked at once, and a partial has its own."""
+    chosen = env.load(whisper_model="base", device="cpu", compute_type="int8", min_final_window_s=30, model_dir=None)
+    monkeypatch.setattr(django_settings, "STT", chosen)
+    engine = bootstrap._engine(1)
+    seen: list[int] = []
+    generate = engine._generate
+    monkeypatch.setattr(
+        engine,
+        "_generate",
+        lambda batch, *rest, **encoded: seen.append(batch[0].features.window) or generate(batch, *rest, **encoded),
+    )
+    monkeypatch.setattr(windows, "is_doubtful", lambda *_, **__: True)
+    final = heard(engine, job(), audio(speech("s24_pf_dora")))
+    heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
+
+    assert seen == [30, 5]
     assert "padaria" in final.text
 
 

@@ -24,6 +24,13 @@ def test_a_window_holds_the_audio_and_some_silence(audio_s: float, partial: int 
     assert (window_s(audio_s, Kind.PARTIAL), window_s(audio_s, Kind.FINAL)) == (partial, final)
 
 
+@pytest.mark.parametrize(("audio_s", "final"), [(0.1, 20), (9.0, 20), (18.5, 30), (30.0, 30), (30.01, None)])
+def test_finals_may_be_given_more_and_partials_are_not(audio_s: float, final: int | None) -> None:
+    """As `STT_MIN_FINAL_WINDOW_S` says, here 16: the next length of the grid."""
+    assert window_s(audio_s, Kind.FINAL, 16) == final
+    assert window_s(audio_s, Kind.PARTIAL, 16) == window_s(audio_s, Kind.PARTIAL)
+
+
 def test_no_window_is_of_the_length_ctranslate2_takes_for_features() -> None:
     """Encoder output of as many frames as there are mels would be encoded again: 1.6 s (80 mels), 2.56 s (128)."""
     assert not {50 * length for length in PARTIAL_GRID_S + FINAL_GRID_S} & {80, 128}
