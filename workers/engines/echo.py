@@ -68,8 +68,10 @@ class PacedEngine(EchoEngine):
         self._lock = threading.Lock()
 
     def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
-        """With the key by which the real one makes batches."""
-        return Request(job, audio, key=batch_key(job, audio.size / SAMPLE_RATE))
+        """With the key by which the real one makes batches, once the host would have made features of it."""
+        audio_s = audio.size / SAMPLE_RATE
+        time.sleep(self._pace.preparing_ms(window_s(audio_s, job)) / 1000)
+        return Request(job, audio, key=batch_key(job, audio_s))
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
         """Sleep for as long as the batch would take beside what other lanes do when it begins, then answer."""
@@ -88,16 +90,22 @@ class PacedEngine(EchoEngine):
 
 def batch_key(job: Job, audio_s: float) -> Hashable:
     """What jobs have in common that may share a batch; one longer than a window has it with nobody."""
-    window_s = windows.window_s(audio_s, job.kind)
-    return (job.kind, window_s, job.beam_size, job.word_timestamps) if window_s else job.job_id
+    shared_s = windows.window_s(audio_s, job.kind)
+    return (job.kind, shared_s, job.beam_size, job.word_timestamps) if shared_s else job.job_id
+
+
+def window_s(audio_s: float, job: Job) -> float:
+    """The window that a job's audio is decoded in."""
+    return windows.window_s(audio_s, job.kind) or windows.LONGEST_S
 
 
 def batch_ms(pace: Pace, batch: Sequence[tuple[Job, float]]) -> float:
     """How long a batch of jobs of one key takes, given with the seconds of audio of each."""
     job, audio_s = max(batch, key=lambda one: one[1])
-    window_s = windows.window_s(audio_s, job.kind) or windows.LONGEST_S
     final = job.kind is Kind.FINAL
-    return pace.decode_ms(len(batch), window_s, audio_s, job.beam_size, final=final, words=job.word_timestamps)
+    return pace.decode_ms(
+        len(batch), window_s(audio_s, job), audio_s, job.beam_size, final=final, words=job.word_timestamps
+    )
 
 
 def echo(audio: NDArray[np.float32]) -> str:
