@@ -53,6 +53,7 @@ def test_a_client_asks_the_sentinels_for_its_master(asynchronous: bool) -> None:
     assert pool.service_name == "my/master"
     assert [(one["host"], one["port"]) for one in asked] == list(found.hosts)
     assert {(one["username"], one["password"]) for one in asked} == {("watch", "dog")}
+    assert {one["retry"].get_retries() for one in asked} == {0}
     kwargs = pool.connection_kwargs
     assert (kwargs["username"], kwargs["password"], kwargs["db"]) == ("us@er", "p:w/", 2)
     assert kwargs["socket_timeout"] == 2.0
@@ -68,6 +69,7 @@ def test_kombu_finds_every_sentinel_and_the_master(monkeypatch: pytest.MonkeyPat
     assert settings["broker_transport_options"]["sep"] == ":"
     assert settings["broker_transport_options"]["master_name"] == "my/master"
     assert settings["broker_transport_options"]["sentinel_kwargs"]["password"] == "dog"
+    assert settings["broker_transport_options"]["sentinel_kwargs"]["retry"].get_retries() == 0
     assert "broker_use_ssl" not in settings
     for _ in connection.alt:
         assert (connection.userid, connection.password, connection.virtual_host) == ("us@er", "p:w/", "2")
@@ -83,6 +85,7 @@ def test_tls_is_for_the_master_and_for_its_sentinels() -> None:
         "ssl_cert_reqs": "required", "ssl_ca_certs": "/ca.pem", "ssl_check_hostname": False,
     }  # fmt: skip
     assert (found.own["ssl"], found.own["ssl_ca_certs"], found.own["ssl_check_hostname"]) == (True, "/ca.pem", False)
+    assert {one.get_retry().get_retries() for one in pool.sentinel_manager.sentinels} == {0}
     assert pool.connection_class is SentinelManagedSSLConnection
     assert pool.connection_kwargs["ssl_ca_certs"] == "/ca.pem"
 
