@@ -29,11 +29,12 @@ def worker() -> bool:
     import redis  # the web image's check does without
 
     sys.path.append(str(Path(__file__).resolve().parents[1]))  # a program run as a file finds only its own folder
+    from sttproject import redis_server
     from transcription.core.contract.keyspace import WORKERS_KEY, worker_key
 
     url = os.environ.get("STT_REDIS_URL", "redis://127.0.0.1:6379/0")
     try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True) as client:
+        with redis_server.at(url).client(socket_timeout=2, socket_connect_timeout=2, decode_responses=True) as client:
             ids = [member for member in client.smembers(WORKERS_KEY) if member.startswith(f"{socket.gethostname()}-")]
             return any(client.exists(worker_key(worker_id)) for worker_id in ids)
     except redis.RedisError:

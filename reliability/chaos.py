@@ -12,6 +12,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.reporting import report
+from harness.sentinels import WatchedStack
 from harness.stack import ECHO, Stack
 from harness.supervision import kept
 from reliability.conversation import Conversation
@@ -41,6 +42,8 @@ class Options:
     faults: tuple[str, ...] = tuple(FAULTS)
     persistent: bool = False
     """Whether Valkey keeps what it has over a restart."""
+    sentinels: bool = False
+    """Whether it has a replica that sentinels promote."""
     seed: int = 0
     settings: dict[str, str] = field(default_factory=dict)
     """Of the service, over the run's own."""
@@ -97,7 +100,8 @@ class Account:
 async def chaos(options: Options, directory: Path) -> Account:
     """Break a cluster at random while talkers talk, and account for every final."""
     rng = random.Random(options.seed)  # noqa: S311 - a seed repeats a run
-    with Stack(directory, SETTINGS | options.settings, persistent=options.persistent) as stack:
+    make = WatchedStack if options.sentinels else Stack
+    with make(directory, SETTINGS | options.settings, persistent=options.persistent) as stack:
         stack.start(options.workers, options.webs)
         with kept(stack) as fallen:
             until = time.perf_counter() + options.minutes * 60

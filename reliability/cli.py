@@ -27,6 +27,7 @@ def _add_chaos(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, default.minutes, default.talkers)
     parser.add_argument("--faults", type=_names, default=default.faults, help=f"of {', '.join(FAULTS)}")
     parser.add_argument("--persistent", action="store_true", help="Valkey with an append-only file")
+    parser.add_argument("--sentinels", action="store_true", help="a replica, which sentinels promote: Redis fails over")
     parser.add_argument("--seed", type=int, default=default.seed, help="of faults, their order, and speech")
     parser.set_defaults(run=_chaos)
 
@@ -51,6 +52,7 @@ def _chaos(given: argparse.Namespace, directory: Path) -> int:
         talkers=given.talkers,
         faults=given.faults,
         persistent=given.persistent,
+        sentinels=given.sentinels,
         seed=given.seed,
         settings=dict(given.settings),
     )

@@ -56,7 +56,7 @@ async def web_stopped(stack: Stack, rng: random.Random) -> None:
 
 
 async def redis_killed(stack: Stack, rng: random.Random) -> float:
-    """SIGKILL, and started again after a while."""
+    """SIGKILL, and started again after a while; where sentinels watch, a replica takes over meanwhile."""
     async with off_the_loop(stack.redis_down()):
         await asyncio.sleep(rng.choice([0.0, 2.0, 5.0, 30.0]))
     return time.perf_counter()
@@ -64,8 +64,7 @@ async def redis_killed(stack: Stack, rng: random.Random) -> float:
 
 async def redis_frozen(stack: Stack, rng: random.Random) -> float:
     """SIGSTOP, later SIGCONT: connections stay, nothing answers."""
-    (redis,) = stack.running("redis")
-    with stack.frozen(redis):
+    with stack.frozen(await asyncio.to_thread(stack.primary)):
         await asyncio.sleep(rng.choice([1.0, 5.0, 10.0, 30.0]))
     return time.perf_counter()
 

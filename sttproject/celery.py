@@ -26,20 +26,19 @@ def _configure(sender: Celery, **_: Any) -> None:
     from django.conf import settings  # the app is imported by the settings' own package
 
     sender.conf.update(
-        broker_url=settings.STT.redis_url,
-        broker_transport_options={
-            "sep": keyspace.PRIORITY_SEPARATOR,
-            "priority_steps": list(keyspace.PRIORITY_STEPS),
-            "queue_order_strategy": "priority",
-            "visibility_timeout": 60,
-            "unacked_restore_interval": 1,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": 2.0,
-            "socket_connect_timeout": 1.0,
-            "socket_keepalive": True,
-            "health_check_interval": 5,
-            "client_name": "stt",
-        },
+        **settings.STT.redis.broker(
+            sep=keyspace.PRIORITY_SEPARATOR,
+            priority_steps=list(keyspace.PRIORITY_STEPS),
+            queue_order_strategy="priority",
+            visibility_timeout=60,
+            unacked_restore_interval=1,
+            unacked_restore_throttle=1,
+            socket_timeout=2.0,
+            socket_connect_timeout=1.0,
+            socket_keepalive=True,
+            health_check_interval=5,
+            client_name="stt",
+        ),
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         task_queues=[Queue(keyspace.QUEUE)],

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, AliasChoices, Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from sttproject import values
+from sttproject import redis_server, values
 from transcription.core.config import Limits, SessionConfig, VadConfig
 from transcription.core.contract.keyspace import MAX_RESUME_WINDOW_S
 from transcription.core.protocol import (
@@ -108,7 +108,8 @@ class Env(BaseSettings):
 
     redis_url: Annotated[str, AfterValidator(values.redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
-        description="Redis or Valkey of the whole cluster; unset, `manage.py stt` starts an embedded one",
+        description="Redis or Valkey of the whole cluster, or its sentinels ([scaling.md](scaling.md#sentinel)); "
+        "unset, `manage.py stt` starts an embedded one",
     )
     beam_size: int = Field(5, ge=1, le=20, description="Beam size of finals (partials use 1)")
     model_dir: str | None = Field(None, description="Directory that holds models as `<name>/`")
@@ -294,6 +295,11 @@ class Env(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @property
+    def redis(self) -> redis_server.OneServer | redis_server.Sentinels:
+        """Who gives clients of the cluster's Redis."""
+        return redis_server.at(self.redis_url)
 
     @property
     def session(self) -> SessionConfig:

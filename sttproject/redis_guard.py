@@ -1,4 +1,4 @@
-"""Two things about Redis that its client libraries do not do for us; drop each when upstream does.
+"""Three things about Redis that its client libraries do not do for us; drop each when upstream does.
 
 A server that is no longer the primary says so, and redis-py 8.1.0 tells the caller and keeps the connection, to which
 no other answer will ever come (`READONLY`, `MASTERDOWN`; `UNBLOCKED` to whoever waits there; redis/redis-py issues 460
@@ -9,11 +9,21 @@ On a lost connection a Celery 5.7.0 worker closes its channel. `Channel.close()`
 raises, and the transport's client is set to None; a second close then tries to restore unacknowledged messages through
 that None and dies of an AttributeError (kombu/transport/redis.py 5.7.0; celery/worker/consumer/consumer.py
 `on_connection_error_after_connected`). Closing again at once, while the client is still there, finishes the work.
+
+Who only listens sends a PING now and then, and redis-py 8.1.0 does not mind that it is not answered
+(`redis.asyncio.client.PubSub.check_health`): of a server that hangs while another is promoted nothing would be heard,
+and nobody would look for the other. Disconnected, the listener connects and subscribes anew by itself.
 """
 
+import asyncio
+
 import redis
+import redis.asyncio.client
 from kombu.transport import redis as transport
 from redis._parsers.base import BaseParser
+
+UNANSWERED_S = 3.0
+"""How long a listener waits for the answer to its PING."""
 
 
 class NotPrimaryError(redis.ReadOnlyError, redis.ConnectionError):
@@ -29,7 +39,7 @@ class NoLongerWaitingError(redis.ConnectionError):
 
 
 def install() -> None:
-    """Patch redis-py's table of errors and kombu's `Channel.close`; once a process, before the first connection."""
+    """Patch both libraries; once a process, before the first connection."""
     BaseParser.EXCEPTION_CLASSES |= {
         "READONLY": NotPrimaryError,
         "MASTERDOWN": NoPrimaryError,
@@ -46,3 +56,15 @@ def install() -> None:
             original(self)
 
     transport.Channel.close = close  # type: ignore[method-assign]
+
+    ping = redis.asyncio.client.PubSub.check_health
+
+    async def check_health(self: redis.asyncio.client.PubSub) -> None:
+        there, now = self.connection, asyncio.get_running_loop().time()
+        asked = there and there.is_connected and there.health_check_interval
+        if there and asked and 0 < there.next_health_check < now - UNANSWERED_S:
+            await there.disconnect()  # who reads on connects
+        else:
+            await ping(self)
+
+    redis.asyncio.client.PubSub.check_health = check_health  # type: ignore[method-assign]

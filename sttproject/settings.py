@@ -110,18 +110,18 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CHANNELS_REDIS = {
-    "address": STT.redis_url,
-    "socket_timeout": 2.0,
-    "socket_connect_timeout": 1.0,
-    "socket_keepalive": True,
+CHANNELS_REDIS = STT.redis.channels(
+    socket_timeout=2.0,
+    socket_connect_timeout=1.0,
+    socket_keepalive=True,
+    health_check_interval=5,
     # who only listens would never know that the other machine is gone; fewer seconds than a session waits for a final
-    "socket_keepalive_options": {
+    socket_keepalive_options={
         getattr(socket, name): seconds
         for name, seconds in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3))
         if hasattr(socket, name)  # Linux
     },
-}
+)
 CHANNEL_LAYERS = {
     "default": {
         # pub/sub: no capacity shared by a whole process, and it finds its groups again after a Redis restart

@@ -3,6 +3,7 @@
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sttproject import redis_server
 from transcription.core import webhooks
 from transcription.core.hearing import MOST_LANGUAGES
 from transcription.core.languages import normalise_language
@@ -25,8 +26,7 @@ def webhook_hosts(value: list[str]) -> list[str]:
 
 def redis_url(value: str) -> str:
     """Where a server of Redis' protocol is."""
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("expected redis://host:6379/0, rediss://… for TLS, or unix:///path for a socket")
+    redis_server.at(value)
     return value
 
 

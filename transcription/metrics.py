@@ -23,7 +23,7 @@ jobs_total = Counter("stt_jobs_total", "Jobs by kind and outcome, as the web pro
 # there from the start, so that the first of them is a rise that Prometheus sees
 for _code in ("MAX_SESSIONS_REACHED", "QUEUE_FULL", "QUEUE_CONGESTION", "SESSION_EXISTS"):
     admissions_total.labels(_code)
-for _outcome in ("no_key", "bad_key", "origin", "unavailable"):
+for _outcome in ("no_key", "bad_key", "origin", "unavailable", "no_queue"):
     handshakes_total.labels(_outcome)
 for _kind in ("partial", "final", "recorded"):
     jobs_total.labels(_kind, "resent")

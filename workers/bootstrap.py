@@ -74,14 +74,14 @@ def start(sender: WorkController, **_: Any) -> None:
 
 
 def _client(retries: int) -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.STT.redis_url,
+    client: redis.Redis = settings.STT.redis.client(
         socket_timeout=2.0,
         socket_connect_timeout=1.0,
         socket_keepalive=True,
         health_check_interval=5,
         retry=Retry(NoBackoff(), retries),
     )
+    return client
 
 
 def worker_id() -> str:

@@ -1,9 +1,12 @@
 """Talkers, whose utterances ask for partials and finals when the service's sessions do, and what they get."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.clips import SAMPLE_RATE
+from benchmarks.schedule import FRAME_S
 from benchmarks.simulation.cell import Cell
 from benchmarks.simulation.clock import Clock
 from benchmarks.simulation.speech import Speech, Utterance
@@ -11,8 +14,14 @@ from benchmarks.simulation.worker import Task
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.session.effort import effort
-from transcription.core.session.utterance import SLIDE_AT
+from transcription.core.session.endpointing import WINDOW
+from transcription.core.session.utterance import SLIDE_AT, STORE_MS
 
+WINDOW_S = WINDOW / SAMPLE_RATE
+FRAME_NOISE_S = 0.0005
+"""A frame is served a hair before or after its time: an interval of whole frames is over with this one or the next."""
+STORED_S = -(-STORE_MS // (WINDOW_S * 1000)) * WINDOW_S
+"""Audio goes to Redis in pieces of so much: the VAD's windows that make `STORE_MS`."""
 NOTICED_S = 1.0
 """After how long a client knows that its cell is lost, at most: a closed connection is seen at once."""
 OWED_S = 10.0
@@ -29,7 +38,7 @@ class Tally:
     finals: list[float] = field(default_factory=list)
     """From the endpoint to the final."""
     partials: list[float] = field(default_factory=list)
-    """From the last sample to the partial."""
+    """From the last sample to the partial, that of a final decoded ahead included."""
     speech_s: float = 0.0
     waits: list[float] = field(default_factory=list)
     """From the first try to the place (s)."""
@@ -43,22 +52,22 @@ class Balancer:
     def __init__(self, cells: Sequence[Cell], spread: str, seed: int) -> None:
         self.cells = list(cells)
         self._spread = spread
-        self._random = random.Random(seed)  # noqa: S311 - a simulation
+        self.random = random.Random(seed)  # noqa: S311 - a simulation
 
     def choose(self) -> Cell | None:
         """One that is not lost."""
         there = [cell for cell in self.cells if not cell.lost]
         if not there:
             return None
-        return min(there, key=lambda cell: cell.sessions) if self._spread == "least" else self._random.choice(there)
+        return min(there, key=lambda cell: cell.sessions) if self._spread == "least" else self.random.choice(there)
 
     def jitter(self) -> float:
         """How many times what it was told a client waits."""
-        return self._random.uniform(*BACKED_OFF)
+        return self.random.uniform(*BACKED_OFF)
 
     def notice(self) -> float:
         """After how long a client knows of a lost cell (s)."""
-        return self._random.uniform(0, NOTICED_S)
+        return self.random.uniform(0, NOTICED_S)
 
 
 class Talker:
@@ -92,6 +101,10 @@ class Talker:
         self.cell, since = None, self.clock.now
         self._connection += 1
         self.clock.after(self._balancer.notice(), lambda: self.connect(since, moved=True))
+
+    def noise(self) -> float:
+        """How late a frame is served; early, where it is negative (s)."""
+        return self._balancer.random.uniform(-FRAME_NOISE_S, FRAME_NOISE_S)
 
     def is_on(self, connection: int) -> bool:
         """Whether this is still its connection."""
@@ -141,13 +154,24 @@ class Saying:
 
     @property
     def _so_far(self) -> float:
-        return min(self._talker.clock.now - self._began - self._utterance.start, self._utterance.seconds)
+        """Of its audio, what the VAD has judged: whole windows of the frames that have come."""
+        frames = math.floor((self._talker.clock.now - self._began) / FRAME_S + 1e-6)
+        heard = math.floor(frames * FRAME_S / WINDOW_S + 1e-6) * WINDOW_S
+        return min(heard - self._utterance.start, self._utterance.seconds)
+
+    def _stored(self, asked: float) -> float:
+        """Of its audio, what Redis has: all there was when a job was `asked` for, and whole pieces since."""
+        return asked + math.floor((self._so_far - asked) / STORED_S + 1e-6) * STORED_S
 
     def _partial_later(self) -> None:
+        """With the first frame after the interval; at once, if that is past."""
         if self._cell is None:
             return
         interval_s = effort(self._cell.step, self._talker.config).partial_interval_ms / 1000
-        self._talker.clock.at(self._sent_at + interval_s, self._partial)
+        due = self._sent_at + interval_s
+        if due > self._talker.clock.now:
+            due = self._began + math.ceil((due + self._talker.noise() - self._began) / FRAME_S) * FRAME_S
+        self._talker.clock.at(due, self._partial)
 
     @property
     def _cell(self) -> Cell | None:
@@ -158,7 +182,7 @@ class Saying:
         if cell is None or self._closed or self._awaited or self._ahead:
             return  # an answer, or speech that goes on, asks again
         share = effort(cell.step, self._talker.config)
-        if not share.partials or now - self._sent_at < share.partial_interval_ms / 1000 - 1e-9:
+        if not share.partials or now - self._sent_at < share.partial_interval_ms / 1000 - 2 * FRAME_NOISE_S:
             self._talker.clock.after(0.1, self._partial)
             return
         window_s, so_far = self._talker.config.max_partial_window_s, self._so_far
@@ -166,7 +190,9 @@ class Saying:
             self._window_start = so_far - window_s / 2
         words = so_far - self._window_start > SLIDE_AT * window_s
         self._sent_at = now
-        task = Task(self._job(Kind.PARTIAL, 1, words=words), lambda: self._so_far - self._window_start, lambda: None)
+        task = Task(
+            self._job(Kind.PARTIAL, 1, words=words), lambda: self._stored(so_far) - self._window_start, lambda: None
+        )
         task.answered = lambda: cell.answer(self._talker, lambda: self._heard(task, cell))
         self._awaited = task
         cell.submit(self._talker, task)
@@ -175,11 +201,15 @@ class Saying:
         if self._awaited is not task:
             return
         self._awaited = None
-        tally, now = self._talker.tally, self._talker.clock.now
-        last_sample = self._began + self._utterance.start + self._window_start + task.fetched_s
-        if now >= tally.since:
-            tally.partials.append((now - last_sample) * 1000)
+        self._show(self._window_start + task.fetched_s)
         self._partial_later()
+
+    def _show(self, upto: float) -> None:
+        """A partial of the audio up to there, its latency from when the frame with its last sample was sent."""
+        tally, now = self._talker.tally, self._talker.clock.now
+        sent = math.ceil((self._utterance.start + upto) / FRAME_S - 1e-6) * FRAME_S
+        if now >= tally.since:
+            tally.partials.append((now - self._began - sent) * 1000)
 
     def _pause(self) -> None:
         cell = self._cell
@@ -221,6 +251,8 @@ class Saying:
         self._ahead_answered = True
         if self._closed:
             self._final()
+        else:
+            self._show(task.fetched_s)
 
     def _final(self) -> None:
         tally, now = self._talker.tally, self._talker.clock.now

@@ -12,8 +12,7 @@ from transcription.core.contract.jobs import Job, Kind
 from workers.batching import Ticket, pick
 from workers.costs import CostFit, Rate, Typical
 from workers.decoder import PROOF_S
-from workers.engines import windows
-from workers.engines.echo import batch_key, batch_ms
+from workers.engines.echo import batch_key, batch_ms, window_s
 from workers.engines.engine import Request
 from workers.engines.pace import Pace
 
@@ -85,9 +84,9 @@ class Worker:
             self._done(task)
             return
         task.fetched_s = max(task.audio_s(), 0.1)
-        features_ms = self._pace.features_ms * (windows.window_s(task.fetched_s, task.job.kind) or windows.LONGEST_S)
         # on another core: NumPy lets go of the interpreter meanwhile
-        self._clock.after(features_ms / 1000, lambda: self._prepared(task))
+        preparing_ms = self._pace.preparing_ms(window_s(task.fetched_s, task.job))
+        self._clock.after(preparing_ms / 1000, lambda: self._prepared(task))
 
     def _prepared(self, task: Task) -> None:
         request = Request(task.job, NO_AUDIO, key=batch_key(task.job, task.fetched_s))

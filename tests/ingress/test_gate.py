@@ -52,9 +52,12 @@ class Door:
         self.sent: list[dict[str, Any]] = []
         self.scopes: list[dict[str, Any]] = []
         self.held_inside: list[Key] = []
+        self.trouble: Exception | None = None
 
     async def _application(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.scopes.append(scope)
+        if self.trouble:
+            raise self.trouble
         self.held_inside = list(self.ring.held)
         await send({"type": "websocket.accept", "subprotocol": None})
         await send({"type": "websocket.send", "text": "hello"})
@@ -193,6 +196,21 @@ async def test_keys_that_cannot_be_looked_up_are_no_bad_keys(door: Door) -> None
 
     assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"2")
     assert json.loads(body["body"])["error"] == "API keys cannot be checked now"
+
+
+AWAY = runtime.QueueAwayError("Connection refused")
+
+
+@pytest.mark.parametrize("trouble", [AWAY, ExceptionGroup("an upload's tasks", [AWAY])])
+async def test_who_comes_while_redis_is_away_is_to_come_again(door: Door, trouble: Exception) -> None:
+    """He is let in by his key, and then there is nothing to serve him with."""
+    door.trouble = trouble
+    before = count("no_queue")
+    start, body = await door.knock(authorization="Bearer good")
+
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"2")
+    assert json.loads(body["body"])["error"] == "The service cannot reach its queue"
+    assert (count("no_queue"), door.ring.held) == (before + 1, [])
 
 
 async def test_a_server_without_denial_responses_is_told_to_close(door: Door) -> None:

@@ -84,12 +84,12 @@ class Cluster:
 @cache
 def probe_client() -> redis.Redis:
     """The process's connections for pages and metrics; safe to use from any thread."""
-    return redis.Redis.from_url(
-        settings.STT.redis_url,
+    client: redis.Redis = settings.STT.redis.client(
         socket_timeout=PROBE_TIMEOUT_S,
         socket_connect_timeout=PROBE_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
     )
+    return client
 
 
 def read_cluster(client: redis.Redis) -> Cluster:

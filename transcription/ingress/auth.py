@@ -79,6 +79,9 @@ FOREIGN_ORIGIN = Denial(
 NO_ANSWER = Denial(
     HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "API keys cannot be checked now", ((b"retry-after", b"2"),)
 )
+NO_QUEUE = Denial(
+    HTTPStatus.SERVICE_UNAVAILABLE, "no_queue", "The service cannot reach its queue", ((b"retry-after", b"2"),)
+)
 
 
 class Gate:
@@ -88,7 +91,15 @@ class Gate:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the handshake in to the application, or answer it with a denial."""
+        """Let the handshake in to the application, or answer it with a denial: the gate's, or that Redis is away."""
+        try:
+            await self._pass(scope, receive, send)
+        except* runtime.QueueAwayError as away:
+            logger.warning("A handshake is refused, Redis cannot be reached: %s", away.exceptions[0])
+            metrics.handshakes_total.labels(NO_QUEUE.outcome).inc()
+            await deny(scope, receive, send, NO_QUEUE)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         principal = await admit(scope)
         if isinstance(principal, Denial):
             metrics.handshakes_total.labels(principal.outcome).inc()

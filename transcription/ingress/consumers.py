@@ -124,7 +124,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._traces = Traces(self.session.uid, self.principal.name if self.principal else None)
         self._shown = ""
         try:
-            self.channel_name = await self.channel_layer.new_channel()
+            self.channel_name = await runtime.open_channel(self.channel_layer)
             results = partial(self.channel_layer.receive, self.channel_name)
             await self._serve(partial(self._hear_client, receive), results, self._job_states.get, self._tick)
         except asyncio.CancelledError:

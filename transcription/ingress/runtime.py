@@ -7,6 +7,7 @@ from functools import cache
 from typing import Protocol
 
 import redis.asyncio
+from channels.layers import BaseChannelLayer
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -28,6 +29,10 @@ from transcription.keys.keyring import Keyring
 
 LAST_RECORDS_S = 3.0
 """What a process that ends gives to records that still wait."""
+
+
+class QueueAwayError(Exception):
+    """Redis cannot be reached: nobody can be served who is not served already."""
 
 
 class Places(Protocol):
@@ -91,8 +96,7 @@ class Runtime:
 def current() -> Runtime:
     """The process's one; made when the first client connects, inside the event loop."""
     env = settings.STT
-    client = redis.asyncio.Redis.from_url(
-        env.redis_url,
+    client: redis.asyncio.Redis = env.redis.asynchronous(
         socket_timeout=2.0,
         socket_connect_timeout=1.0,
         socket_keepalive=True,
@@ -113,3 +117,11 @@ def current() -> Runtime:
         recovery=Recovery(client),
         board=Board(client),
     )
+
+
+async def open_channel(layer: BaseChannelLayer) -> str:
+    """A channel of the caller's own, which results come by. Raises `QueueAwayError`."""
+    try:
+        return str(await layer.new_channel())
+    except (redis.RedisError, OSError) as error:
+        raise QueueAwayError(str(error)) from error

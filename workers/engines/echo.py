@@ -69,8 +69,10 @@ class PacedEngine(EchoEngine):
         self._lock = threading.Lock()
 
     def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
-        """With the key by which the real one makes batches."""
-        return Request(job, audio, key=batch_key(job, audio.size / SAMPLE_RATE, self._least))
+        """With the key by which the real one makes batches, once the host would have made features of it."""
+        audio_s = audio.size / SAMPLE_RATE
+        time.sleep(self._pace.preparing_ms(window_s(audio_s, job, self._least)) / 1000)
+        return Request(job, audio, key=batch_key(job, audio_s, self._least))
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
         """Sleep for as long as the batch would take beside what other lanes do when it begins, then answer."""
@@ -88,8 +90,13 @@ class PacedEngine(EchoEngine):
 
 def batch_key(job: Job, audio_s: float, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> Hashable:
     """What jobs have in common that may share a batch; one longer than a window has it with nobody."""
-    window_s = windows.window_s(audio_s, job.kind, least_final_window_s)
-    return (job.kind, window_s, job.beam_size, job.word_timestamps) if window_s else job.job_id
+    shared_s = windows.window_s(audio_s, job.kind, least_final_window_s)
+    return (job.kind, shared_s, job.beam_size, job.word_timestamps) if shared_s else job.job_id
+
+
+def window_s(audio_s: float, job: Job, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> float:
+    """The window that a job's audio is decoded in."""
+    return windows.window_s(audio_s, job.kind, least_final_window_s) or windows.LONGEST_S
 
 
 def batch_ms(
@@ -97,9 +104,15 @@ def batch_ms(
 ) -> float:
     """How long a batch of jobs of one key takes, given with the seconds of audio of each."""
     job, audio_s = max(batch, key=lambda one: one[1])
-    window_s = windows.window_s(audio_s, job.kind, least_final_window_s) or windows.LONGEST_S
     final = job.kind is Kind.FINAL
-    return pace.decode_ms(len(batch), window_s, audio_s, job.beam_size, final=final, words=job.word_timestamps)
+    return pace.decode_ms(
+        len(batch),
+        window_s(audio_s, job, least_final_window_s),
+        audio_s,
+        job.beam_size,
+        final=final,
+        words=job.word_timestamps,
+    )
 
 
 def echo(audio: NDArray[np.float32]) -> str:

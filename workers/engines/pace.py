@@ -54,6 +54,10 @@ class Pace:
         evidence = requests * self.aligning_ms(1) if final else 0.0
         return encode + generate + align + evidence
 
+    def preparing_ms(self, window_s: float) -> float:
+        """The host's part before it, of one request."""
+        return self.features_ms * window_s
+
     def encoding_ms(self, requests: int, window_s: float) -> float:
         """An encode of so many windows."""
         return self.encode_ms + requests * window_s * (self.encode_audio_ms + self.encode_square_ms * window_s)
@@ -67,9 +71,9 @@ class Pace:
         return self.align_ms + self.align_each_ms * requests
 
     def slower(self, times: float) -> "Pace":
-        """That of a card so many times slower."""
-        scaled = {field.name: getattr(self, field.name) * times for field in fields(self) if field.name.endswith("_ms")}
-        return replace(self, **scaled)
+        """That of a card so many times slower, in the same host."""
+        names = [field.name for field in fields(self) if field.name.endswith("_ms") and field.name != "features_ms"]
+        return replace(self, **{name: getattr(self, name) * times for name in names})
 
     def slowed(self, busy: int) -> float:
         """How many times longer a batch takes with so many lanes at work, itself among them."""

