@@ -5,16 +5,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from benchmarks.clips import SAMPLE_RATE
 from benchmarks.schedule import FRAME_S
 from benchmarks.simulation.cell import Cell
 from benchmarks.simulation.clock import Clock
 from benchmarks.simulation.speech import Speech, Utterance
 from benchmarks.simulation.worker import Task
+from transcription.core.audio import samples_from_ms
 from transcription.core.config import SessionConfig
-from transcription.core.contract.jobs import Job, Kind
+from transcription.core.contract.jobs import Job, Kind, nothing
 from transcription.core.session.effort import effort
 from transcription.core.session.endpointing import WINDOW
+from transcription.core.session.pieces import Pieces
 from transcription.core.session.utterance import SLIDE_AT, STORE_MS
 
 WINDOW_S = WINDOW / SAMPLE_RATE
@@ -135,6 +139,8 @@ class Saying:
         self._awaited: Task | None = None
         self._ahead: Task | None = None
         self._ahead_answered = False
+        self._overtaken: Task | None = None
+        self._pieces = Pieces(samples_from_ms(talker.config.vad.piece_ms))
         self._closed = False
         self._window_start = 0.0
         self._numbers = 0
@@ -219,8 +225,28 @@ class Saying:
 
     def _resume(self) -> None:
         if self._ahead:
+            if self._ahead_answered:
+                self._keep(self._ahead)
+            else:
+                self._overtaken = self._ahead
             self._ahead = None
             self._partial_later()
+
+    def _keep(self, task: Task) -> None:
+        """What was decoded is a piece, if it is worth it; partials begin after it."""
+        end = task.job.end or 0
+        self._overtaken = None
+        if not self._pieces.keep(task.job, msgspec.structs.replace(nothing(task.job), text=self._name, audio_end=end)):
+            return
+        self._window_start = max(self._window_start, end / SAMPLE_RATE)
+        if self._awaited:
+            self._overtake()
+            self._partial_later()
+
+    def _overtake(self) -> None:
+        """An outstanding partial says less than what is known, or asked for."""
+        if self._awaited:
+            self._awaited.overtaken, self._awaited = True, None
 
     def _close(self) -> None:
         cell = self._cell
@@ -235,34 +261,37 @@ class Saying:
             self._final()
 
     def _ask_final(self, cell: Cell) -> Task:
-        if self._awaited:
-            self._awaited.overtaken, self._awaited = True, None
-        so_far = self._utterance.seconds if self._closed else self._so_far
+        self._overtake()
+        end = round((self._utterance.seconds if self._closed else self._so_far) * SAMPLE_RATE)
+        known = self._pieces.for_final(end)
+        start = known[-1].end if known else 0
         beam = effort(cell.step, self._talker.config).beam_size
-        job = self._job(Kind.FINAL, beam, words=self._talker.config.word_timestamps)
-        task = Task(job, lambda: so_far, lambda: None)
+        job = self._job(Kind.FINAL, beam, words=self._talker.config.word_timestamps, start=start, end=end)
+        task = Task(job, lambda: (end - start) / SAMPLE_RATE, lambda: None)
         task.answered = lambda: cell.answer(self._talker, lambda: self._answered(task))
         cell.submit(self._talker, task)
         return task
 
     def _answered(self, task: Task) -> None:
+        if self._overtaken is task:
+            self._keep(task)
         if self._ahead is not task:
             return
         self._ahead_answered = True
         if self._closed:
             self._final()
         else:
-            self._show(task.fetched_s)
+            self._show((task.job.end or 0) / SAMPLE_RATE)
 
     def _final(self) -> None:
         tally, now = self._talker.tally, self._talker.clock.now
         if now >= tally.since:
             tally.finals.append((now - self._began - self._utterance.closed) * 1000)
 
-    def _job(self, kind: Kind, beam: int, *, words: bool) -> Job:
+    def _job(self, kind: Kind, beam: int, *, words: bool, start: int = 0, end: int | None = None) -> Job:
         self._numbers += 1
         return Job(
             job_id=f"{self._name}:{self._numbers}", group="", segment_id=self._name, kind=kind, audio_key="",
-            overtaken_key="", number=self._numbers, start=0, end=None, language="pt", beam_size=beam,
+            overtaken_key="", number=self._numbers, start=start, end=end, language="pt", beam_size=beam,
             word_timestamps=words,
         )  # fmt: skip

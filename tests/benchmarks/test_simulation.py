@@ -114,6 +114,23 @@ def test_a_final_decoded_ahead_is_shown_as_a_partial() -> None:
     assert outcome.partial["n"] == outcome.final["n"]
 
 
+@pytest.mark.parametrize("slow", [0.1, 100.0], ids=["answered in the pause", "answered after it"])
+def test_a_final_of_a_long_utterance_costs_what_was_said_last(slow: float) -> None:
+    """A decode in a pause is kept as a piece; the card's time is proportional to audio here."""
+    card = dataclasses.replace(
+        CARD, encode_ms=0.0, encode_audio_ms=slow, step_ms=0.0, step_row_ms=0.0, align_ms=0.0, align_each_ms=0.0
+    )
+    speech = Speech(30.0, (Utterance(1.0, 1.5, ((13.0, 13.3), (18.0, 18.2)), 20.5, 19.5),))
+    quiet = dataclasses.replace(CONFIG, partial_results=False)
+    waits = []
+    for piece_ms in (0, 8_000):
+        config = dataclasses.replace(quiet, vad=dataclasses.replace(quiet.vad, piece_ms=piece_ms))
+        found = run(1, 1, Plan(limits=UNLIMITED), card, NOTHING, [speech], config, seconds=30.0)
+        waits.append(found.final["max"])
+
+    assert waits[1] < 0.75 * waits[0]
+
+
 def test_a_partial_that_waits_to_be_fetched_hears_what_is_stored_meanwhile() -> None:
     """Whole pieces of four windows, 128 ms: what is asked of Redis is not what has been said."""
     clock = Clock()
