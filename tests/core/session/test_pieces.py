@@ -41,7 +41,7 @@ def last_final(talk: Talk) -> FinalTranscript:
 def outcomes(talk: Talk, *, windows: int, speaking: bool) -> list[str]:
     """What is counted of speculations while so many windows are heard."""
     talk.vad.speaking = speaking
-    counted = []
+    counted: list[str] = []
     for _ in range(windows):
         talk.now += 0.032
         effects = talk.take(talk.session.receive_audio(b"\x00\x10" * WINDOW, talk.now))

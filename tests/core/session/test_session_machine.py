@@ -297,7 +297,7 @@ class SessionMachine(RuleBasedStateMachine):
                     heard = 0
                     for job in (jobs[name] for name in final.text.split()):
                         assert job.start == heard
-                        heard = job.end
+                        heard = job.end or 0
                     first = round(final.audio_start_ms * 16)
                     unheard = (first + heard, first + round(final.audio_duration_ms * 16))
                     for start, end in self.spoken:
