@@ -354,7 +354,7 @@ def test_a_final_that_the_model_takes_for_silence_is_weighed_first(
     request = engine.prepare(job(kind), audio(speech("s24_pf_dora")))
     assert isinstance(request, Request)
     tokens = engine._tokens("sim senhor")
-    result = SimpleNamespace(sequences_ids=[tokens], scores=[-1.5], no_speech_prob=0.65, logits=[[]])
+    result = SimpleNamespace(sequences_ids=[tokens], scores=[-2.0], no_speech_prob=0.65, logits=[[]])
     attempt = engine._read(request, result, 50)
 
     assert attempt.said == attempt.hypothesis.text == said
