@@ -67,7 +67,7 @@ class Listener(WhisperEngine):
 
     def texts(self, recordings: Sequence[Recording]) -> list[Text]:
         """Those of recordings that have one."""
-        found = []
+        found: list[Text] = []
         for recording in recordings:
             self.known = None
             decoded(self, SPECULATIVE, recording.pcm)

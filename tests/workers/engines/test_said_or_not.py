@@ -54,8 +54,9 @@ def finals(engine: WhisperEngine, samples: NDArray[np.float64]) -> list[Hypothes
                 before = next((start for start, had in pieces.items() if start + len(had) // 2 == position), position)
                 pieces[before] = pieces.get(before, b"") + audio
     found = [decoded(engine, SPECULATIVE, np.frombuffer(piece, "<i2")) for piece in pieces.values()]
-    assert all(isinstance(each, Hypothesis) for each in found)
-    return found
+    heard = [each for each in found if isinstance(each, Hypothesis)]
+    assert len(heard) == len(found)
+    return heard
 
 
 @pytest.mark.parametrize("word", WORDS)
