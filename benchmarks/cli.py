@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks import answers, clips, observe
 from benchmarks.accuracy import accuracy, accuracy_markdown
+from benchmarks.behind import behind
 from benchmarks.capacity import ramp
 from benchmarks.clips import Recording
 from benchmarks.conditions import CONDITIONS, Condition, Surroundings
@@ -152,8 +153,8 @@ class Bench:
 
     def noise(self) -> Outcome:
         """What is made of sound in which nobody speaks, by the service and by the model offline."""
-        ways = noise(self.options, self.silent, self.model if self.options.offline else None)
-        return {"ways": [way.as_json() for way in ways]}, noise_markdown(len(self.silent), ways)
+        ways = noise(self.options, self.silent, behind(self.pool), self.model if self.options.offline else None)
+        return {"ways": [way.as_json() for way in ways]}, noise_markdown(ways)
 
     def short(self) -> Outcome:
         """Answers of a word or two, under each condition, by the service and by the model offline."""

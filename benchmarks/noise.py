@@ -22,6 +22,7 @@ class Invented:
     """One way of hearing all the clips."""
 
     name: str
+    clips: int
     audio_s: float
     finals: int
     """With or without text."""
@@ -39,11 +40,17 @@ class Invented:
         return asdict(self)
 
 
-def noise(options: Options, pool: Sequence[Recording], model: Model | None) -> list[Invented]:
-    """With VAD, without, and the model offline if there is one, one after the other."""
+def noise(
+    options: Options, pool: Sequence[Recording], behind: Sequence[Recording], model: Model | None
+) -> list[Invented]:
+    """With VAD, without, and the model offline if there is one, one after the other.
+
+    `behind` is speech that is not the caller's; it is heard with VAD, and counted by itself.
+    """
     ways = [
-        _service(name, options, pool, vad_enabled=vad)
-        for name, vad in (("service", True), ("service without VAD", False))
+        _service("service", options, pool, vad_enabled=True),
+        _service("service without VAD", options, pool, vad_enabled=False),
+        _service("service, speech behind", options, behind, vad_enabled=True),
     ]
     return [*ways, _offline(pool, model)] if model else ways
 
@@ -56,6 +63,7 @@ def count(name: str, records: Sequence[Record], cpu_s: float | None) -> Invented
     names = [record.script.placed[0].clip.name for record in records]
     return Invented(
         name=name,
+        clips=len(records),
         audio_s=round(sum(record.script.seconds for record in records), 1),
         finals=len(finals),
         finals_with_text=sum(bool(text.strip()) for text in finals),
@@ -80,4 +88,4 @@ def _offline(pool: Sequence[Recording], model: Model) -> Invented:
     cpu_s = round(time.process_time() - began, 2)
     invented = {name: text for name, text in texts.items() if text.strip()}
     seconds = round(sum(recording.seconds for recording in pool), 1)
-    return Invented("offline", seconds, len(pool), len(invented), 0, cpu_s, invented, {})
+    return Invented("offline", len(pool), seconds, len(pool), len(invented), 0, cpu_s, invented, {})

@@ -116,19 +116,27 @@ def floor_markdown(costs: Sequence[Cost]) -> str:
 def wer_markdown(found: dict[str, Accuracy]) -> str:
     """One row a condition, then what is behind each."""
     rows = [
-        [name, len(a.clips), a.service.words, _percent(a.service.wer), _percent(a.offline.wer), _points(a.difference)]
+        [
+            name,
+            len(a.clips),
+            a.service.words,
+            _percent(a.service.wer),
+            _percent(a.offline.wer),
+            _points(a.difference),
+            sum(heard.dropped for heard in a.clips),
+        ]
         for name, a in found.items()
     ]
-    table = _table(rows, ["condition", "clips", "words", "service", "offline", "points"])
+    table = _table(rows, ["condition", "clips", "words", "service", "offline", "points", "finals dropped"])
     return "\n\n".join(["## Word error rate", table, *(_accuracy(name, accuracy) for name, accuracy in found.items())])
 
 
-def noise_markdown(clips: int, ways: Sequence[Invented]) -> str:
+def noise_markdown(ways: Sequence[Invented]) -> str:
     """One row a way of hearing them, then each text."""
     rows = [
         [
             way.name,
-            f"{len(way.texts)} of {clips}",
+            f"{len(way.texts)} of {way.clips}",
             way.finals,
             way.finals_with_text,
             way.partials_with_text,
@@ -139,7 +147,7 @@ def noise_markdown(clips: int, ways: Sequence[Invented]) -> str:
     ]
     headers = ["", "clips with text", "finals", "with text", "partials with text", "CPU s", "CPU s per minute"]
     said = [[way.name, clip, text] for way in ways for clip, text in way.texts.items()]
-    texts = [_table(said, ["", "clip", "text that nobody said"])] if said else []
+    texts = [_table(said, ["", "clip", "text"])] if said else []
     troubled = [f"- {way.name}, {clip}: {', '.join(of)}" for way in ways for clip, of in way.troubles.items()]
     return "\n\n".join(["## Noise", _table(rows, headers), *texts, *_troubles(troubled)])
 
@@ -153,13 +161,15 @@ def short_markdown(found: Sequence[Answers]) -> str:
             sum(a.began for a in heard.answers),
             sum(a.finals > 0 for a in heard.answers),
             sum(bool(a.service) for a in heard.answers),
+            sum(a.dropped for a in heard.answers),
             sum(a.right for a in heard.answers),
             sum(bool(a.offline) for a in heard.answers),
             sum(a.right_offline for a in heard.answers),
         ]
         for heard in found
     ]
-    headers = ["condition", "answers", "speech start", "final", "with text", "right", "offline: with text", "right"]
+    service = ["speech start", "final", "with text", "dropped", "right"]
+    headers = ["condition", "answers", *service, "offline: with text", "right"]
     unheard = [(heard.condition, Counter(a.said for a in heard.answers if not a.service)) for heard in found]
     lines = [f"- {name}: {', '.join(f'{w} {n}' for w, n in of.most_common())}" for name, of in unheard if of]
     silent = ["\n".join(["Without text:", "", *lines])] if lines else []

@@ -14,7 +14,7 @@ from benchmarks.record import Record
 from benchmarks.schedule import alone
 from benchmarks.scoring import normalise
 from benchmarks.talker import play_in_turn
-from benchmarks.wer import session_text, trouble
+from benchmarks.wer import dropped, session_text, trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Answer:
     began: bool
     """Whether the service announced speech."""
     finals: int
+    dropped: int
+    """Finals whose text the service itself did not believe."""
     service: str
     offline: str | None
     """`None` where it was not asked for."""
@@ -70,6 +72,7 @@ def answer(record: Record, offline: str | None) -> Answer:
         said=clip.text,
         began=record.has("vad_event"),
         finals=sum(segment.final is not None for segment in found),
+        dropped=dropped(record),
         service=session_text(record).strip(),
         offline=offline if offline is None else offline.strip(),
         trouble=trouble(record),

@@ -15,11 +15,12 @@ LOUD, QUIET = 0.1, 0.01
 """Root mean square: -20 and -40 dB of full scale."""
 
 
-def sounds() -> dict[str, NDArray[np.int16]]:
-    """Each sound by its name, shape `(samples,)`."""
+def sounds(seed: int = 0) -> dict[str, NDArray[np.int16]]:
+    """Each sound by its name, shape `(samples,)`; with another seed each is another of its kind."""
     made = {}
     for number, (name, (make, level)) in enumerate(_SOUNDS.items()):
-        wave = make(np.arange(round(SECONDS * SAMPLE_RATE)) / SAMPLE_RATE, np.random.default_rng(number))
+        random = np.random.default_rng([number, seed] if seed else number)
+        wave = make(np.arange(round(SECONDS * SAMPLE_RATE)) / SAMPLE_RATE, random)
         wave *= level / np.sqrt(np.mean(wave**2))
         made[name] = (np.clip(wave, -1, 1) * 32767).astype(np.int16)
     return made
@@ -77,6 +78,48 @@ def _cough(t: Wave, random: np.random.Generator) -> Wave:
     return _band(random.normal(size=t.size), 150, 3_000) * level
 
 
+def _voice(pitch: Wave, overtones: int = 12) -> Wave:
+    """An "a" of some pitch (Hz, a value a sample)."""
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    return np.sum([_vowel(n * pitch) * np.sin(n * phase) for n in range(1, overtones)], axis=0)
+
+
+def _laughter(t: Wave, random: np.random.Generator) -> Wave:
+    """A bout of "ha" every three seconds: calls of 0.1 s, 4.5 a second, of falling pitch.
+
+    As in Bachorowski, Smoski and Owren (2001), The acoustic features of human laughter, JASA 110.
+    """
+    bout = t % 3
+    call = bout * 4.5 % 1
+    voice = _voice(random.uniform(250, 350) * (1.15 - 0.3 * call) * (1 - 0.1 * bout))
+    breath = 0.3 * _band(random.normal(size=t.size), 500, 4_000)
+    return np.where(bout < 1.5, voice * np.maximum(np.sin(2 * np.pi * call), 0) + breath * call, 0)
+
+
+def _crying(t: Wave, random: np.random.Generator) -> Wave:
+    """An infant: a cry of 0.9 s and a breath, at 350 to 550 Hz (LaGasse, Neal and Lester, 2005)."""
+    pitch = random.uniform(380, 500) * (1 + 0.1 * np.sin(2 * np.pi * t / 1.2))
+    return _voice(pitch) * _every(t, 1.2, 0.9)
+
+
+def _barking(t: Wave, random: np.random.Generator) -> Wave:
+    """Barks of 0.2 s, of falling pitch, at least half a second apart (as in Yin, 2002)."""
+    bark = t % random.uniform(0.5, 1.2)
+    return _voice(250 + 600 * np.exp(-4 * bark), 8) * np.sin(np.pi * np.minimum(bark / 0.2, 1))
+
+
+def _lowing(t: Wave, random: np.random.Generator) -> Wave:
+    """A cow every three seconds, at some 150 Hz (Padilla de la Torre and others, 2015)."""
+    pitch = random.uniform(120, 200) * (1 + 0.3 * np.sin(2 * np.pi * t / 3))
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    return np.sum([np.sin(n * phase) / n for n in range(1, 15)], axis=0) * np.maximum(np.sin(2 * np.pi * t / 3), 0)
+
+
+def _vowel(hertz: Wave) -> Wave:
+    """How loud an "a" is at a frequency: formants at 750 and 1300 Hz, and less and less above."""
+    return 1 / (1 + ((hertz - 750) / 150) ** 2) + 0.6 / (1 + ((hertz - 1_300) / 200) ** 2) + 20 / (hertz + 100)
+
+
 def _music(t: Wave, random: np.random.Generator) -> Wave:
     """Hold music: a chord a second, its notes with overtones."""
     wave = np.zeros_like(t)
@@ -105,4 +148,13 @@ _SOUNDS: dict[str, tuple[Callable[[Wave, np.random.Generator], Wave], float]] = 
     "hold music": (_music, LOUD),
     "hold music, quiet": (_music, QUIET),
     "traffic": (traffic, LOUD),
+    "laughter": (_laughter, LOUD),
+    "crying": (_crying, LOUD),
+    "barking": (_barking, LOUD),
+    "lowing": (_lowing, LOUD),
+    "claps": (lambda t, random: _band(random.normal(size=t.size), 500, 5_000) * _bursts(t, random, 3, 0.05), 0.03),
+    "sniffing": (
+        lambda t, random: _band(random.normal(size=t.size), 1_500, 6_000) * np.maximum(np.sin(4 * t), 0) ** 4,
+        0.03,
+    ),
 }

@@ -25,6 +25,8 @@ class Heard:
     offline: str
     service_wer: float
     offline_wer: float
+    dropped: int
+    """Finals whose text the service itself did not believe."""
     trouble: list[str]
     """Errors, refusals and breaks of its session."""
 
@@ -80,6 +82,7 @@ def compare(records: Sequence[Record], offline: Sequence[str]) -> Accuracy:
             offline=whole,
             service_wer=round(score([text], [streamed]).wer, 4),
             offline_wer=round(score([text], [whole]).wer, 4),
+            dropped=dropped(record),
             trouble=trouble(record),
         )
         for record, text, streamed, whole in zip(records, said, service, offline, strict=True)
@@ -91,6 +94,12 @@ def session_text(record: Record) -> str:
     """The texts of a session's finals, joined."""
     finals = [segment.final for segment in segments(record.received).values() if segment.final]
     return " ".join(final.message["text"] for final in sorted(finals, key=lambda final: final.at))
+
+
+def dropped(record: Record) -> int:
+    """How many of a session's finals the service left empty because nobody said what the model wrote."""
+    found = segments(record.received).values()
+    return sum("dropped" in segment.final.message for segment in found if segment.final)
 
 
 def trouble(record: Record) -> list[str]:

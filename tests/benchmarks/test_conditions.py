@@ -87,6 +87,25 @@ def test_sounds_are_made_the_same_each_time_and_none_is_another() -> None:
     assert len({pcm.tobytes() for pcm in first.values()}) == len(first) == len(sounds())
 
 
+def test_another_seed_makes_other_sounds_of_the_same_kinds() -> None:
+    """Tones are the same in any case."""
+    first, other = sounds(), sounds(7)
+    same = {name for name in first if np.array_equal(first[name], other[name])}
+
+    assert list(first) == list(other)
+    assert same == {"dial tone", "ringing tone", "busy tone", "hum"}
+
+
+def test_laughter_has_calls_in_bouts() -> None:
+    """Seven in a second and a half of three."""
+    laughter = np.abs(sounds()["laughter"][: 3 * 16_000].astype(float))
+    loud = laughter.reshape(-1, 400).max(axis=1) > 0.2 * laughter.max()
+    starts = np.flatnonzero(np.diff(loud.astype(int)) == 1) / 40
+
+    assert 6 <= len(starts) <= 8
+    assert starts.max() < 1.6
+
+
 def test_a_ringing_tone_rings_a_second_of_five() -> None:
     """At 425 Hz, as in Brazil."""
     ringing = sounds()["ringing tone"].astype(float)

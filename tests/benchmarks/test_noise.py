@@ -33,7 +33,7 @@ def test_only_text_counts() -> None:
 
 def test_the_report_names_each_text() -> None:
     """With what the worker spent a minute: 4 sessions of 2.1 s."""
-    text = noise_markdown(4, [count("service", RECORDS, cpu_s=3.0), count("offline", RECORDS[:1], cpu_s=None)])
+    text = noise_markdown([count("service", RECORDS, cpu_s=3.0), count("offline", RECORDS[:1], cpu_s=None)])
 
     assert "1 of 4" in text
     assert "Obrigado." in text

@@ -29,17 +29,17 @@ def test_an_answer_is_right_word_for_word() -> None:
 
 
 def test_the_report_tells_what_was_not_heard() -> None:
-    """Without speech, without a final, without text, without the word: each is counted by itself."""
+    """Without speech, without a final, without text, its text dropped, without the word: each is counted by itself."""
     found = [
         answer(heard("sim", endpoint("s1"), final("s1", 0.0, 400.0, "Sim!")), "Sim"),
         answer(heard("oi", endpoint("s1"), final("s1", 0.0, 400.0, "Foi.")), ""),
-        answer(heard("não", endpoint("s1"), final("s1", 0.0, 400.0, "")), "Não"),
+        answer(heard("não", endpoint("s1"), final("s1", 0.0, 400.0, "") | {"dropped": {}}), "Não"),
         answer(heard("não"), "Mão"),
     ]
     text = short_markdown([Answers("phone", found)])
     cells = [cell.strip() for cell in text.splitlines()[4].split("|")]
 
-    assert cells[1:-1] == ["phone", "4", "3", "3", "2", "1", "3", "2"]
+    assert cells[1:-1] == ["phone", "4", "3", "3", "2", "1", "1", "3", "2"]
     assert "- phone: não 2" in text
 
 

@@ -2,6 +2,7 @@
 
 from benchmarks.clips import recording
 from benchmarks.record import Record
+from benchmarks.reporting import wer_markdown
 from benchmarks.schedule import alone
 from benchmarks.wer import compare
 from tests.benchmarks.material import clip, final, record_of, sound
@@ -39,3 +40,18 @@ def test_trouble_is_told() -> None:
 
     assert accuracy.clips[0].trouble == ["did not complete"]
     assert accuracy.service.deletions == 2
+
+
+def test_what_the_service_did_not_believe_is_counted() -> None:
+    """It is a deletion, and of another cause."""
+    record = record_of(
+        alone(recording(clip(name="real/a.flac", text="bom dia"), sound(1.0))),
+        [
+            (1.0, final("s1", 0.0, 500.0, "")),
+            (2.0, final("s2", 600.0, 300.0, "") | {"dropped": {"reason": "no_evidence"}}),
+        ],
+    )
+    accuracy = compare([record], ["bom dia"])
+
+    assert accuracy.clips[0].dropped == 1
+    assert wer_markdown({"clean": accuracy}).splitlines()[4].split("|")[-2].strip() == "1"

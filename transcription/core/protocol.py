@@ -226,9 +226,9 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     """Why a final is empty although the model wrote something: nobody said it."""
 
     reason: Literal["no_speech", "no_evidence"]
-    """The model itself thinks that nobody spoke; or its text is hardly likelier on this audio than on silence."""
+    """The text is hardly likelier on this audio than on silence; with `no_speech` the model itself thinks likewise."""
     score: float
-    """The model's probability that nobody spoke; or the evidence, in natural logarithms a token."""
+    """The evidence less what is asked for, in natural logarithms a token: below 0."""
 
 
 class FinalTranscript(InLanguage, frozen=True, kw_only=True, tag="final_transcript"):

@@ -2,26 +2,37 @@
 
 What Whisper writes over a cough or a knock is what it would write anyway: "O que é isso?". So a final's text is scored
 once more on silence, in one pass of `align` over two seconds; the evidence is how much likelier its tokens are on the
-audio than on that (natural logarithms, on average). docs/quality.md has what it is on noise and on speech.
+audio than on that (natural logarithms, on average). How much is asked for grows with the model's own probability that
+nobody speaks, and with what the text is. docs/quality.md has what both are on noise and on speech, and how the weights
+below were found.
 """
 
+import re
+from collections.abc import Sequence
 from functools import cached_property
 
 import ctranslate2
 import numpy as np
-from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
-ENOUGH = 1.25
-ENOUGH_OF_A_HABIT = 2.0
-"""What is asked of texts that Whisper writes over noise by habit. Said by people they have more: "Obrigado." 2.3."""
+LEAST = 1.0
+"""Asked of every text: models differ in how they use their probability of no speech, and may not use it at all."""
+SPEECH, OF_NO_SPEECH = 0.47, 20.0
+"""Texts of short answers have 0.13 (median), of noise 0.70. What each 1.0 above the first asks for."""
+OF_A_SOUND, OF_A_HABIT, OF_A_REPETITION = 4.0, 1.0, 1.0
+"""Asked on top of what Whisper writes breath and animals as, of what it writes over noise by habit, and of what it says
+again and again. People do, too, and with more: "Dois, dois, dois." 3.4."""
 LEAST_PROBABILITY = 1e-8
+REPETITIVE = 2 / 3
+"""A text with a smaller share of different words is weighed by those alone."""
 
 _HABITS = (
     "legendas pela comunidade amara org", "legenda", "legendas", "obrigado por assistir", "obrigada por assistir",
     "inscreva se no canal", "se inscreva no canal", "até o próximo vídeo", "até a próxima", "o que é isso", "e aí",
 )  # fmt: skip
-_SOUNDS = frozenset("ah oh uh eh ih hum hmm hm ha he hi ho ai ui".split())
+_SOUNDS = frozenset("ah oh uh eh ih hum hmm hm ha he hi ho ai ui mm".split())
+_DRAWN_OUT = re.compile(r"[^\W\d]?([^\W\d]{1,3}?)\1{2,}[^\W\d]{0,2}")
+"""A letter or a syllable three times and more: "aaaaah", "hahaha"."""
 
 
 class Silence:
@@ -32,36 +43,41 @@ class Silence:
         self._model = model
         self._features = features
 
-    def logprob(self, tokenizer: Tokenizer, text: str) -> float:
-        """Mean log probability of a text's tokens; the text is not empty.
-
-        Each word counts once: what is said again and again is easy to foresee, whoever says it. Not so interjections,
-        which are what breath and animals are written as.
-        """
-        tokens = tokenizer.encode(" " + (text if _is_habit(text) else _once(text)))
-        (found,) = self._model.align(self._encoded, tokenizer.sot_sequence, [tokens], [self._features.shape[1]])
-        probabilities = np.asarray(found.text_token_probs[: len(tokens)])
-        return float(np.log(np.maximum(probabilities, LEAST_PROBABILITY)).mean())
+    def logprob(self, sot_sequence: list[int], tokens: list[int]) -> float:
+        """Mean log probability of a text's tokens, of which there are some, as the model itself would write them."""
+        (found,) = self._model.align(self._encoded, sot_sequence, [tokens], [self._features.shape[1]])
+        return float(logs(found.text_token_probs[: len(tokens)]).mean())
 
     @cached_property
     def _encoded(self) -> ctranslate2.StorageView:
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(self._features)[None]))
 
 
-def is_enough(text: str, evidence: float) -> bool:
-    """Whether a text is believed that has so much evidence."""
-    return evidence >= (ENOUGH_OF_A_HABIT if _is_habit(text) else ENOUGH)
+def logs(probabilities: Sequence[float]) -> NDArray[np.float64]:
+    """Their natural logarithms; none is taken for impossible."""
+    found: NDArray[np.float64] = np.log(np.maximum(np.asarray(probabilities), LEAST_PROBABILITY))
+    return found
 
 
-def _once(text: str) -> str:
-    first = {word.strip(".,!?…").lower(): word for word in reversed(text.split())}
-    return " ".join(reversed(first.values()))
+def weighed(text: str) -> str:
+    """What of a text is held against silence.
+
+    What is said again and again is easy to foresee, whoever says it: there each word counts once.
+    """
+    words = text.split()
+    plain = [word.strip(".,!?…").lower() for word in words]
+    once = [word for at, word in enumerate(words) if plain.index(plain[at]) == at]
+    return " ".join(once) if len(once) < REPETITIVE * len(words) else text
 
 
-def _is_habit(text: str) -> bool:
+def excess(text: str, evidence: float, no_speech: float) -> float:
+    """By how much a text's evidence is more than what is asked for; the text is not believed where it is less."""
     words = "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
-    return " ".join(words) in _HABITS or all(word in _SOUNDS or _is_drawn_out(word) for word in words)
-
-
-def _is_drawn_out(word: str) -> bool:
-    return len(word) > 2 and len(set(word)) == 1 and word.isalpha()
+    asked = LEAST + OF_NO_SPEECH * max(no_speech - SPEECH, 0.0)
+    if all(word in _SOUNDS or _DRAWN_OUT.fullmatch(word) for word in words):
+        asked += OF_A_SOUND
+    elif " ".join(words) in _HABITS:
+        asked += OF_A_HABIT
+    if weighed(text) != text:
+        asked += OF_A_REPETITION
+    return evidence - asked

@@ -61,12 +61,19 @@ class Attempt:
     hypothesis: Hypothesis
     logprob: float
     """Mean log probability of the tokens."""
+    no_speech: float = 0.0
+    """The model's probability that nobody speaks."""
     said: str = ""
     """The text as the model wrote it, without the terms that are put in place."""
     loops: bool = False
     """Whether it cannot have been said; its probability says nothing."""
     doubtful: bool = False
     """Whether another decode, with the whole window, is worth its time."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the model itself thinks that nobody spoke."""
+        return windows.is_silence(self.logprob, self.no_speech)
 
 
 class WhisperEngine:
@@ -141,6 +148,8 @@ class WhisperEngine:
         is left out is found with timestamps.
         """
         audio_s = request.audio.size / SAMPLE_RATE
+        if attempt.silent:
+            return attempt
         if attempt.loops:
             return self._generate([request], windows.max_tokens(audio_s), no_repeat_ngram_size=NO_REPEAT_TOKENS)[0]
         if windows.is_sparse(attempt.said, audio_s):
@@ -157,15 +166,21 @@ class WhisperEngine:
 
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, without its text where the audio does not support it."""
-        if not attempt.said:
+        said = attempt.said
+        excess = evidence.excess(said, self._evidence(request, attempt), attempt.no_speech) if said else 0.0
+        if excess >= 0:
             return attempt
-        score = attempt.logprob - self._silence.logprob(
-            self._tokenizer(request.job.language, request.job.task), attempt.said
-        )
-        if evidence.is_enough(attempt.said, score):
-            return attempt
-        dropped = Dropped(reason="no_evidence", score=round(score, 2))
-        return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, attempt.said))
+        dropped = Dropped(reason="no_speech" if attempt.silent else "no_evidence", score=round(excess, 2))
+        return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, said))
+
+    def _evidence(self, request: Request, attempt: Attempt) -> float:
+        """How much likelier the text is on its audio than on silence: of one that repeats itself each word once."""
+        weighed, heard = evidence.weighed(attempt.said), attempt.logprob
+        tokens = self._tokens(weighed)
+        if weighed != attempt.said:
+            heard = self._scores([request], self._encode([request.features.features]), [weighed])[0] / len(tokens)
+        tokenizer = self._tokenizer(request.job.language, request.job.task)
+        return heard - self._silence.logprob(tokenizer.sot_sequence, tokens)
 
     def _fit(self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False) -> Request:
         features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
@@ -236,9 +251,8 @@ class WhisperEngine:
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         if math.isnan(logprob):  # some cards compute these in float16
             raise FloatingPointError("the model's probabilities are not numbers")
-        if windows.is_silence(logprob, result.no_speech_prob):
-            dropped = Dropped(reason="no_speech", score=round(result.no_speech_prob, 2))
-            return Attempt(Hypothesis("", 0.0, [], dropped, self._text(request, tokens)), logprob)
+        if job.kind is Kind.PARTIAL and windows.is_silence(logprob, result.no_speech_prob):
+            return Attempt(Hypothesis("", 0.0, []), logprob)
         said, audio_s = _readable(self._text(request, tokens)), request.audio.size / SAMPLE_RATE
         text = repetition.collapse(said, audio_s, known=len(job.prefix.split()))
         loops = len(tokens) >= limit or repetition.is_loop(said, audio_s)
@@ -246,7 +260,8 @@ class WhisperEngine:
         confidence = math.exp(logprob) * (len(text) / len(said) if loops else 1.0) if text else 0.0
         sure = self._sure_words(request, result, text) if job.kind is Kind.PARTIAL else None
         heard = Hypothesis(text, confidence, [], sure_words=sure)
-        return Attempt(heard, logprob, text, loops, windows.is_doubtful(said, logprob))
+        doubtful = windows.is_doubtful(said, logprob)
+        return Attempt(heard, logprob, result.no_speech_prob, said=text, loops=loops, doubtful=doubtful)
 
     def _sure_words(self, request: Request, result: Any, text: str) -> int:
         """How many words of the text, from the first on, have no token that the model doubts; names it was told may."""
@@ -308,8 +323,7 @@ class WhisperEngine:
         tokens = [self._tokens(text) for text in texts]
         found = self._model.model.align(encoded, tokenizer.sot_sequence, tokens, _frames(batch))
         return [
-            float(np.log(np.maximum(one.text_token_probs[: len(row)], evidence.LEAST_PROBABILITY)).sum())
-            for one, row in zip(found, tokens, strict=True)
+            float(evidence.logs(one.text_token_probs[: len(row)]).sum()) for one, row in zip(found, tokens, strict=True)
         ]
 
     def _tokens(self, text: str) -> list[int]:

@@ -49,12 +49,15 @@ def test_a_sound_a_little_like_speech_or_too_short_for_any_is_not(probabilities:
     assert run(SilenceEndpointer(config, 160_000), probabilities + [0.0] * 5) == []
 
 
-def test_a_flush_right_after_a_short_word_finds_it() -> None:
+@pytest.mark.parametrize("voiced", [[0.99] * 4, [0.99], [0.6] * 2])
+def test_a_flush_right_after_a_short_word_finds_it(voiced: list[float]) -> None:
+    """However short, and however unsure the VAD: who flushes knows that somebody spoke."""
     endpointer = SilenceEndpointer(VadConfig(min_speech_ms=288, pre_roll_ms=0), 160_000)
-    run(endpointer, [0.99] * 4)
+    run(endpointer, [*voiced, 0.0])
+    position = (len(voiced) + 1) * WINDOW
 
-    assert endpointer.end(4 * WINDOW) == [Opened(0, 0), Closed(4 * WINDOW, 4 * WINDOW)]
-    assert endpointer.end(4 * WINDOW) == []
+    assert endpointer.end(position) == [Opened(0, 0), Closed(position, len(voiced) * WINDOW)]
+    assert endpointer.end(position) == []
 
 
 def test_a_gap_shorter_than_the_silence_does_not_restart_the_count() -> None:

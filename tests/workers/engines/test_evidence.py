@@ -2,21 +2,49 @@
 
 import pytest
 
-from workers.engines.evidence import ENOUGH, ENOUGH_OF_A_HABIT, is_enough
+from workers.engines.evidence import LEAST, OF_A_HABIT, OF_A_REPETITION, OF_A_SOUND, SPEECH, excess, weighed
+
+ANSWERS = ["Não.", "Não, não quero.", "É.", "Obrigado.", "Tchau!", "A B C", "11", "Legendas em português", "Banana."]
+HABITS = ["O que é isso?", "Legendas pela comunidade Amara.org", "E aí?"]
+REPETITIONS = ["Sim, sim.", "Pessoa! Pessoa! Pessoa!", "nove nove nove oito"]
+SOUNDS = ["Ah!", "AAAAA!", "Hmmmmmm...", "Aaaaah!", "Ahahahahahah!", "Sussussussuss"]
 
 
 @pytest.mark.parametrize(
-    "text", ["Não.", "Sim, sim.", "É.", "Obrigado.", "Tchau!", "A B C", "11", "Legendas em português"]
+    ("texts", "asked"),
+    [
+        (ANSWERS, LEAST),
+        (HABITS, LEAST + OF_A_HABIT),
+        (SOUNDS, LEAST + OF_A_SOUND),
+        (REPETITIONS, LEAST + OF_A_REPETITION),
+        (["Ah, ah, ah!"], LEAST + OF_A_SOUND + OF_A_REPETITION),
+    ],
 )
-def test_an_answer_needs_little(text: str) -> None:
-    assert is_enough(text, ENOUGH)
-    assert not is_enough(text, ENOUGH - 0.01)
+@pytest.mark.parametrize("no_speech", [0.0, SPEECH])
+def test_more_is_asked_of_what_whisper_writes_over_noise(texts: list[str], asked: float, no_speech: float) -> None:
+    """It is never too much: people do say these."""
+    for text in texts:
+        assert excess(text, asked, no_speech) == pytest.approx(0), text
+
+
+@pytest.mark.parametrize("text", [*ANSWERS, *HABITS, *SOUNDS, *REPETITIONS])
+def test_more_is_asked_where_the_model_thinks_that_nobody_speaks(text: str) -> None:
+    asked = [-excess(text, 0.0, no_speech) for no_speech in (SPEECH, 0.6, 0.8, 1.0)]
+
+    assert asked == sorted(asked)
+    assert asked[1] > asked[0]
 
 
 @pytest.mark.parametrize(
-    "text", ["O que é isso?", "Ah, ah, ah!", "AAAAA!", "Legendas pela comunidade Amara.org", "E aí?"]
+    ("text", "counts"),
+    [
+        ("Sim! Sim! Sim!", "Sim!"),
+        ("O que é isso? O que é isto?", "O que é isso? isto?"),
+        ("nove nove oito nove", "nove oito"),
+        ("Não, não quero.", "Não, não quero."),
+        ("A casa da rua e a casa da praça ficam longe", "A casa da rua e a casa da praça ficam longe"),
+    ],
 )
-def test_what_whisper_writes_by_habit_needs_more_but_can_be_said(text: str) -> None:
-    """People do say these."""
-    assert not is_enough(text, ENOUGH)
-    assert is_enough(text, ENOUGH_OF_A_HABIT)
+def test_of_a_text_that_repeats_itself_each_word_counts_once(text: str, counts: str) -> None:
+    """Of others every word counts: prepositions come again in any sentence."""
+    assert weighed(text) == counts

@@ -101,7 +101,7 @@ class Endpointer(Protocol):
         """Move on over samples that were never a window (the rest before a flush)."""
 
     def end(self, position: int) -> list[Endpoint]:
-        """Declare the endpoint now (flush, end of session); empty when no segment is open."""
+        """Declare the endpoint now (flush, end of session); empty when nothing was said."""
 
 
 class _State(Enum):
@@ -192,8 +192,11 @@ class SilenceEndpointer:
         return []
 
     def end(self, position: int) -> list[Endpoint]:
-        """Declare the endpoint now (flush, end of session); empty when nothing was said."""
-        found: list[Endpoint] = self._open() if self._state is _State.CANDIDATE and self._is_sure else []
+        """Declare the endpoint now (flush, end of session); empty when nothing was said.
+
+        Who asks for it knows that somebody has spoken: what is heard then may be as short as it likes.
+        """
+        found: list[Endpoint] = self._open() if self._state is _State.CANDIDATE else []
         if self._state is _State.SPEECH:
             found.append(Closed(position, min(self._last_voiced, position)))
         self._state, self._floor, self._wait = _State.SILENCE, position, self._min_silence

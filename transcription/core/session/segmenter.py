@@ -110,7 +110,7 @@ class Segmenter:
         return events
 
     def flush(self) -> list[SegmentEvent]:
-        """Declare an endpoint after the last sample; what may have been speech and is too short for it is discarded."""
+        """Declare an endpoint after the last sample."""
         end = self._buffer.end
         self._endpointer.skip(end - self._processed)
         self._processed = end
