@@ -32,13 +32,14 @@ CARD = Pace(
     encode_square_ms=0.0, generate_ms=0.0, step_ms=1.0, step_row_ms=0.1, align_ms=5.0, align_each_ms=1.0,
 )  # fmt: skip
 UNLIMITED = Limits(max_sessions=10**6, max_queue_depth=10**6, max_estimated_server_total_ms=1e9)
+PLANNED = ("limits", "cards", "lanes", "least_final_window_s")
 ONE = Speech(6.0, (Utterance(1.0, 1.5, ((4.15, None),), 4.5, 3.5),))
 """An utterance of 3.5 s, its last pause found 350 ms before its endpoint."""
 
 
 def simulated(talkers: int, cells: int = 1, *, card: Pace = CARD, seconds: float = 20.0, **options: object) -> Outcome:
     """A run with parts that take no time."""
-    plan = Plan(**{"limits": UNLIMITED} | {k: options.pop(k) for k in ("limits", "cards", "lanes") if k in options})
+    plan = Plan(**{"limits": UNLIMITED} | {k: options.pop(k) for k in PLANNED if k in options})
     return run(talkers, cells, plan, card, NOTHING, [ONE], CONFIG, seconds=seconds, **options)
 
 
@@ -96,6 +97,15 @@ def test_a_partial_takes_what_the_card_does_and_a_final_is_there_at_its_endpoint
     assert (outcome.final["p50"], outcome.final["max"]) == (0.0, 0.0)
     # one 300 ms after the last was asked for, since the card is faster than that
     assert outcome.partials_per_speech_s == pytest.approx((4.15 - 1.5) / 0.3 / 3.5, rel=0.15)
+
+
+def test_longer_windows_of_finals_make_them_late_by_what_they_cost() -> None:
+    """Twenty seconds more are encoded, 20 ms each on this card; partials are what they were."""
+    slow = CARD.slower(20)
+    short, long = (simulated(1, card=slow, least_final_window_s=least_s) for least_s in (10, 30))
+
+    assert long.final["p50"] - short.final["p50"] == pytest.approx(20 * 20, abs=1)
+    assert long.batch == short.batch
 
 
 def test_a_card_ten_times_slower_makes_finals_late_by_what_the_pause_does_not_cover() -> None:
