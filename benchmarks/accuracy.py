@@ -17,13 +17,13 @@ from benchmarks.clips import SAMPLE_RATE, Clip, Recording
 from benchmarks.model import FINAL_BEAM, Model
 from benchmarks.options import Options
 from benchmarks.replay import Decode, by_engine, replay
-from benchmarks.schedule import alone
+from benchmarks.schedule import LEAD_S, alone
 from benchmarks.scoring import Score, score
 from transcription.core.config import SessionConfig, VadConfig
 from workers.engines import windows
 
-LATER_S = (0.1, 0.2)
-"""So much less of the silence before a clip (0.3 s)."""
+LATER_S = (0.1, 0.2, LEAD_S)
+"""So much less of the silence before a clip."""
 LONG_SILENCE_MS = 800
 RESAMPLED = 4_000
 """Times that the clips are drawn again, for an interval."""

@@ -72,6 +72,7 @@ def compare(
         worker = {
             "STT_ENGINE": "echo", "STT_ECHO_PACE": str(file), "STT_DEVICE": card.device, "STT_WHISPER_MODEL": "echo",
             "STT_LANES": str(plan.lanes), "STT_WORKER_THREADS": str(plan.threads), "STT_MAX_BATCH": str(plan.max_batch),
+            "STT_MIN_FINAL_WINDOW_S": str(plan.least_final_window_s),
         }  # fmt: skip
         with launched(options.checkout, NO_LIMITS | os.environ | worker) as (options.url, options.pid):
             reals = [serve(options, pool, talkers) for talkers in loads]

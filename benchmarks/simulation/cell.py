@@ -14,6 +14,7 @@ from transcription.core.config import Limits
 from transcription.core.contract.heartbeat import HEARTBEAT_S, READ_S, SETTLED_S, STARTING_S, Cost
 from transcription.core.contract.jobs import Kind
 from workers.engines.pace import Pace
+from workers.engines.windows import FINAL_GRID_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Plan:
     lanes: int = 1
     threads: int = 16
     max_batch: int = 16
+    least_final_window_s: int = FINAL_GRID_S[0]
     limits: Limits = field(default_factory=Limits)
 
 
@@ -39,6 +41,7 @@ class Cell:
             Worker(
                 clock, pace, service, self.redis,
                 lanes=plan.lanes, threads=plan.threads, max_batch=plan.max_batch,
+                least_final_window_s=plan.least_final_window_s,
             )
             for _ in range(plan.cards)
         ]  # fmt: skip

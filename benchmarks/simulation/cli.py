@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     title = f"{card.name}{'' if card.measured else ' (not measured)'}, {asked.slower:g} times slower"
     plan = Plan(
         webs=asked.webs, cards=asked.cards, lanes=asked.lanes, threads=asked.threads, max_batch=asked.max_batch,
+        least_final_window_s=asked.min_final_window_s,
         limits=WITHOUT_LIMITS if asked.no_limits else Limits(
             max_sessions=asked.max_sessions, max_queue_depth=asked.max_queue_depth,
             max_estimated_server_total_ms=asked.max_estimated_ms,
@@ -156,6 +157,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--lanes", type=int, default=1)
     add("--threads", type=int, default=16)
     add("--max-batch", type=int, default=16)
+    add("--min-final-window-s", type=int, default=Plan().least_final_window_s, help="as STT_MIN_FINAL_WINDOW_S")
     add("--partial-interval-ms", type=int, default=300)
     add("--max-sessions", type=int, default=1000, help="of a cell (1000)")
     add("--max-queue-depth", type=int, default=Limits().max_queue_depth)

@@ -36,8 +36,9 @@ class Worker:
     """One process: `threads` jobs in hand, `lanes` batches at a time."""
 
     def __init__(
-        self, clock: Clock, pace: Pace, service: Service, redis: Server, *, lanes: int, threads: int, max_batch: int
-    ) -> None:
+        self, clock: Clock, pace: Pace, service: Service, redis: Server,
+        *, lanes: int, threads: int, max_batch: int, least_final_window_s: int,
+    ) -> None:  # fmt: skip
         self.lanes, self.threads, self.max_batch = lanes, threads, max_batch
         self.costs = {Kind.PARTIAL: CostFit(), Kind.FINAL: CostFit()}
         self.handling = Typical()
@@ -48,6 +49,7 @@ class Worker:
         """In which a lane was busy, over all lanes."""
         self.batches: list[int] = []
         self._clock, self._pace, self._service, self._redis = clock, pace, service, redis
+        self._least = least_final_window_s
         self._waiting: list[Ticket] = []
         self._tasks: dict[str, Task] = {}
         self._busy = 0
@@ -85,11 +87,11 @@ class Worker:
             return
         task.fetched_s = max(task.audio_s(), 0.1)
         # on another core: NumPy lets go of the interpreter meanwhile
-        preparing_ms = self._pace.preparing_ms(window_s(task.fetched_s, task.job))
+        preparing_ms = self._pace.preparing_ms(window_s(task.fetched_s, task.job, self._least))
         self._clock.after(preparing_ms / 1000, lambda: self._prepared(task))
 
     def _prepared(self, task: Task) -> None:
-        request = Request(task.job, NO_AUDIO, key=batch_key(task.job, task.fetched_s))
+        request = Request(task.job, NO_AUDIO, key=batch_key(task.job, task.fetched_s, self._least))
         self._tasks[task.job.job_id] = task
         self._waiting.append(Ticket(request, self._clock.now))
         self._decode()
@@ -100,7 +102,8 @@ class Worker:
             self._waiting = [ticket for ticket in self._waiting if id(ticket) not in chosen]
             self._busy += 1
             tasks = [self._tasks.pop(ticket.request.job.job_id) for ticket in batch]
-            took_s = batch_ms(self._pace, [(t.job, t.fetched_s) for t in tasks]) * self._pace.slowed(self._busy) / 1000
+            alone_ms = batch_ms(self._pace, [(t.job, t.fetched_s) for t in tasks], self._least)
+            took_s = alone_ms * self._pace.slowed(self._busy) / 1000
             self.decode_s += took_s
             self.batches.append(len(batch))
             self._clock.after(took_s, lambda tasks=tasks, took_s=took_s: self._decoded(tasks, took_s))  # type: ignore[misc]

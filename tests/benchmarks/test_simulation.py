@@ -34,6 +34,7 @@ CARD = Pace(
     encode_square_ms=0.0, generate_ms=0.0, step_ms=1.0, step_row_ms=0.1, align_ms=5.0, align_each_ms=1.0,
 )  # fmt: skip
 UNLIMITED = Limits(max_sessions=10**6, max_queue_depth=10**6, max_estimated_server_total_ms=1e9)
+PLANNED = ("limits", "cards", "lanes", "least_final_window_s")
 ONE = Speech(6.0, (Utterance(1.0, 1.5, ((4.15, None),), 4.5, 3.5),))
 """An utterance of 3.5 s, its last pause found 350 ms before its endpoint."""
 
@@ -43,7 +44,7 @@ def simulated(
     **options: object,
 ) -> Outcome:  # fmt: skip
     """A run with parts that take no time."""
-    plan = Plan(**{"limits": UNLIMITED} | {k: options.pop(k) for k in ("limits", "cards", "lanes") if k in options})
+    plan = Plan(**{"limits": UNLIMITED} | {k: options.pop(k) for k in PLANNED if k in options})
     return run(talkers, cells, plan, card, NOTHING, [ONE], config, seconds=seconds, **options)
 
 
@@ -155,6 +156,15 @@ def test_the_host_takes_its_time_for_features_however_slow_the_card_is() -> None
     assert card.preparing_ms(10) == 50.0
     assert time.perf_counter() - began >= 0.05
     assert request.key == echo.batch_key(job, 4.0)
+
+
+def test_longer_windows_of_finals_make_them_late_by_what_they_cost() -> None:
+    """Twenty seconds more are made features of and encoded, 20 ms each on this card; partials are what they were."""
+    slow = CARD.slower(20)
+    short, long = (simulated(1, card=slow, least_final_window_s=least_s) for least_s in (10, 30))
+
+    assert long.final["p50"] - short.final["p50"] == pytest.approx(20 * 20 + slow.preparing_ms(20), abs=1)
+    assert long.batch == short.batch
 
 
 def test_a_card_ten_times_slower_makes_finals_late_by_what_the_pause_does_not_cover() -> None:
