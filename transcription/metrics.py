@@ -41,7 +41,7 @@ input_pauses_total = Counter("stt_input_pauses_total", "Times a client was not r
 slow_readers_total = Counter("stt_slow_readers_total", "Connections closed because the client did not read")
 connections_refused_total = Counter("stt_connections_refused_total", "Handshakes refused at STT_MAX_CONNECTIONS")
 bodies_refused_total = Counter("stt_bodies_refused_total", "HTTP requests refused for a body over 1 MiB")
-publish_seconds = Histogram("stt_publish_seconds", "Publishing one job", buckets=_SECONDS)
+publish_seconds = Histogram("stt_publish_seconds", "Publishing jobs, one round trip", buckets=_SECONDS)
 upload_bytes = Gauge(
     "stt_upload_bytes",
     "Bytes of uploads, and of live streams in containers, that this process holds and has not decoded",

@@ -1,5 +1,6 @@
 """What each record leaves in the database, and what becomes of one that the database refuses."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -220,3 +221,50 @@ def test_a_process_without_records_ends_at_once() -> None:
     recorder.close(10)
 
     assert not recorder._thread.is_alive()
+
+
+class Connection:
+    """The thread's connection to a database that is counted: how often it was opened, when it is closed."""
+
+    def __init__(self) -> None:
+        self.connection: object | None = None
+        self.opened = 0
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.connection = None
+        self.closed.set()
+
+    def write(self) -> None:
+        self.opened += self.connection is None
+        self.connection = self
+
+    def fail(self) -> None:
+        self.write()
+        if self.opened == 1:
+            raise OperationalError("gone")
+
+
+def test_a_connection_is_kept_while_records_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And closed once none has come for a while, at the end, and where it may be the one that is broken."""
+    monkeypatch.setattr(records, "RETRY_S", 0.001)
+    monkeypatch.setattr(records, "IDLE_S", 3600.0)
+    monkeypatch.setattr(records, "connection", connection := Connection())
+    recorder = Recorder()
+    recorder.submit(Record(connection.fail))
+    for _ in range(3):
+        recorder.submit(Record(connection.write))
+    recorder.close(10)
+    kept = (connection.opened, connection.connection)
+    connection.closed.clear()
+    monkeypatch.setattr(records, "IDLE_S", 0.001)
+    idle = Recorder()
+    idle.submit(Record(connection.write))
+    was_closed = connection.closed.wait(10)
+    idle.submit(Record(connection.write))
+    idle.close(10)
+
+    assert kept == (2, None)
+    assert was_closed
+    assert (connection.opened, connection.connection) == (4, None)
+    assert not idle._thread.is_alive()

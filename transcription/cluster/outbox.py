@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import redis
 import redis.asyncio
-from kombu.exceptions import OperationalError
 from redis.asyncio.client import Pipeline
 
 from transcription import metrics
 from transcription.cluster import scripts
+from transcription.cluster.dispatch import Publish
 from transcription.core import resuming
 from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples
 from transcription.core.contract.jobs import Job, Kind
@@ -44,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 """How soon what Redis or the broker did not take is tried again."""
-BROKER_ERRORS = (OperationalError, redis.RedisError, OSError)
 MAX_BATCH = 64
 """Effects written in one round trip, at most."""
 
@@ -69,7 +68,7 @@ Item = tuple[Outgoing, Sender]
 class Outbox:
     """The queue and its task; one a process."""
 
-    def __init__(self, client: redis.asyncio.Redis, publish: Callable[[Job], "asyncio.Future[None]"]) -> None:
+    def __init__(self, client: redis.asyncio.Redis, publish: Publish) -> None:
         self._redis = client
         self._publish = publish
         self._waiting: deque[Item] = deque()
@@ -98,12 +97,12 @@ class Outbox:
 
     async def _hand_over(self, jobs: list[Job]) -> None:
         while jobs:
-            outcomes = await asyncio.gather(*map(self._publish, jobs), return_exceptions=True)
+            outcomes = await self._publish(jobs)
             failed = [(job, error) for job, error in zip(jobs, outcomes, strict=True) if error]
             for job, error in failed:
                 logger.warning("A job could not be published: %s", error, extra=job.log_context())
-            # a partial is not missed; what is no fault of the broker's would fail again
-            jobs = [job for job, error in failed if job.kind is Kind.FINAL and isinstance(error, BROKER_ERRORS)]
+            # a partial is not missed
+            jobs = [job for job, _ in failed if job.kind is Kind.FINAL]
             self.stuck = bool(jobs)
             if jobs:
                 await asyncio.sleep(RETRY_S)

@@ -32,7 +32,9 @@ class Listening:
         """`sessions` says how many stream."""
         self._judge, self._sessions = judge, sessions
         self._waiting: list[tuple[Asked, asyncio.Future[float]]] = []
-        self._due: asyncio.TimerHandle | None = None
+        self._due: asyncio.Handle | None = None
+        self._due_at = 0.0
+        """On the event loop's clock."""
 
     async def heard(self, hearing: Hearing[Heard]) -> Heard:
         """What a hearing returns. Raises what it or its VAD raises; others do not notice."""
@@ -51,16 +53,17 @@ class Listening:
         answer: asyncio.Future[float] = loop.create_future()
         self._waiting.append((asked, answer))
         due_at = loop.time() + wait_s
-        if self._due is None or self._due.when() > due_at:
+        if self._due is None or self._due_at > due_at:
             if self._due:
                 self._due.cancel()
-            self._due = loop.call_at(due_at, self._answer)
+            self._due, self._due_at = loop.call_later(wait_s, self._answer), due_at
         return answer
 
     def _answer(self) -> None:
         now, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        loop = asyncio.get_running_loop()
-        self._due = loop.call_at(loop.time(), self._answer) if self._waiting else None
+        self._due, self._due_at = None, 0.0
+        if self._waiting:
+            self._due = asyncio.get_running_loop().call_soon(self._answer)
         wanted = [(asked, answer) for asked, answer in now if not answer.done()]  # a session may have been broken off
         try:
             probabilities = self._judge([asked for asked, _ in wanted]) if wanted else []

@@ -3,7 +3,7 @@
 import atexit
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 import redis.asyncio
@@ -112,7 +112,7 @@ def current() -> Runtime:
         listening=Listening(vad.judge, lambda: len(draining.sessions)),
         capacity=Capacity(client, env.limits),
         keyring=Keyring(client),
-        outbox=Outbox(client, dispatch.publish),
+        outbox=Outbox(client, partial(dispatch.publish, client)),
         recorder=recorder,
         recovery=Recovery(client),
         board=Board(client),

@@ -167,6 +167,13 @@ FINAL_PRIORITY, PARTIAL_PRIORITY, RECORDED_PRIORITY = 0, 6, 9
 PRIORITY_SEPARATOR = ":"
 QUEUE_KEYS = (QUEUE, *(f"{QUEUE}{PRIORITY_SEPARATOR}{step}" for step in PRIORITY_STEPS if step))
 """Lists of messages, one a bucket (`_q_for_pri`)."""
+
+
+def queue_key(priority: int) -> str:
+    """The list of messages of a priority, which is one of the steps."""
+    return QUEUE_KEYS[PRIORITY_STEPS.index(priority)]
+
+
 FINALS_KEY, RECORDED_KEY = QUEUE_KEYS[0], QUEUE_KEYS[-1]
 """Those of finals, and of finals of recordings."""
 UNACKED_KEY = "unacked"
