@@ -45,6 +45,7 @@ from benchmarks.results import Run
 from benchmarks.service import NO_LIMITS, launched
 from benchmarks.short import short
 from benchmarks.sounds import sounds
+from benchmarks.ttfs import ttfs, ttfs_markdown
 from benchmarks.turns import turns
 from benchmarks.uploads import uploads, uploads_json, uploads_markdown
 from benchmarks.wer import wer
@@ -121,6 +122,11 @@ class Bench:
         """The service under each number of talkers."""
         runs = latency(self.options, self.pool)
         return {"runs": [run.as_json() for run in runs]}, runs_markdown("Latency", runs)
+
+    def ttfs(self) -> Outcome:
+        """From the end of speech to the last final, by a flush and by the service's own endpoint."""
+        ways = ttfs(self.options, self.pool)
+        return {"ways": [way.as_json() for way in ways]}, ttfs_markdown(ways)
 
     def capacity(self) -> Outcome:
         """The service, or the naive server, under more and more talkers."""
@@ -243,7 +249,7 @@ class Bench:
 
     def all(self) -> Outcome:
         """Everything, one after the other."""
-        outcomes = {name: getattr(self, name)() for name in ("wer", "latency", "capacity", "floor", "naive")}
+        outcomes = {name: getattr(self, name)() for name in ("wer", "latency", "ttfs", "capacity", "floor", "naive")}
         results = {name: result for name, (result, _) in outcomes.items()}
         return results, "\n\n".join(markdown for _, markdown in outcomes.values())
 
@@ -260,6 +266,7 @@ COMMANDS: dict[str, Callable[[Bench], Outcome]] = {
     name: getattr(Bench, name)
     for name in (
         "latency",
+        "ttfs",
         "capacity",
         "overload",
         "floor",

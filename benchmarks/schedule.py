@@ -44,6 +44,8 @@ class Script:
     """How long after the run's start this talker begins."""
     rate: int = SAMPLE_RATE
     """Samples a second on the wire."""
+    flush_at: int | None = None
+    """Up to which sample the client has sent when it ends the utterance itself; whole frames are sent."""
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from websockets.exceptions import WebSocketException
@@ -10,7 +11,7 @@ from websockets.exceptions import WebSocketException
 from benchmarks.clips import FRAME, SAMPLE_RATE
 from benchmarks.options import Options
 from benchmarks.record import Record
-from benchmarks.schedule import Script
+from benchmarks.schedule import FRAME_S, Script
 from harness.talker import Talker, sleep_until
 
 CONFIG = {"lang_code": "pt", "partial_results": True}
@@ -64,7 +65,14 @@ async def talk(talker: Talker, record: Record, drain_s: float, begin_at: float =
 
 
 async def _speak(talker: Talker, record: Record) -> None:
-    await talker.send_frames(_counted(record), record.began_at, pace=SAMPLE_RATE / record.script.rate)
+    frames, flush_at, began_at = _counted(record), record.script.flush_at, record.began_at
+    pace = SAMPLE_RATE / record.script.rate
+    if flush_at is not None:
+        before = -(-flush_at // FRAME)
+        await talker.send_frames(islice(frames, before), began_at, pace)
+        await talker.say("flush", flush_id="end")
+        began_at += before * FRAME_S
+    await talker.send_frames(frames, began_at, pace)
     await talker.say("end_session")
 
 

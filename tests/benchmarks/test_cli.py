@@ -61,7 +61,7 @@ def test_reports_tell_neither_keys_nor_paths() -> None:
 def test_every_command_is_a_method() -> None:
     """`all` runs those that need nothing but speech and a service."""
     assert set(COMMANDS) == {
-        "latency", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "replay",
+        "latency", "ttfs", "capacity", "overload", "floor", "naive", "wer", "noise", "short", "turns", "replay",
         "accuracy", "keyterms", "languages", "paired", "uploads", "all",
     }  # fmt: skip
 

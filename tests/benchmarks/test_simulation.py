@@ -159,11 +159,11 @@ def test_the_host_takes_its_time_for_features_however_slow_the_card_is() -> None
 
 
 def test_longer_windows_of_finals_make_them_late_by_what_they_cost() -> None:
-    """Twenty seconds more are made features of and encoded, 20 ms each on this card; partials are what they were."""
+    """Twenty seconds more are encoded, 20 ms each on this card, give or take a frame; partials are what they were."""
     slow = CARD.slower(20)
     short, long = (simulated(1, card=slow, least_final_window_s=least_s) for least_s in (10, 30))
 
-    assert long.final["p50"] - short.final["p50"] == pytest.approx(20 * 20 + slow.preparing_ms(20), abs=1)
+    assert long.final["p50"] - short.final["p50"] == pytest.approx(20 * 20, abs=20)
     assert long.batch == short.batch
 
 

@@ -32,7 +32,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str
         "STT_MAX_SESSIONS": "1",
         "STT_PATH_PREFIX": "/stt",
         "STT_MAX_UPLOAD_MB": "4",
-        "STT_UPLOAD_MEMORY_MB": "3",
+        "STT_UPLOAD_MEMORY_MB": "1",
         "STT_MAX_UPLOAD_S": "60",
     }
     with Stack(tmp_path_factory.mktemp("small"), ECHO | settings) as stack:
@@ -183,9 +183,9 @@ def test_a_recording_too_long_is_refused(small: tuple[Stack, str]) -> None:
         with pytest.raises(openai.APIStatusError) as too_large:
             client.audio.transcriptions.create(model="m", language="pt", file=("a.wav", wav(bytes(4_300_000))))
         with pytest.raises(openai.RateLimitError):  # held until the form is complete
-            client.audio.transcriptions.create(model="m", file=("a.wav", wav(bytes(3_500_000))))
+            client.audio.transcriptions.create(model="m", file=("a.wav", wav(bytes(1_500_000))))
         with pytest.raises(openai.APIStatusError, match="at most 60 s") as too_long:
-            client.audio.transcriptions.create(model="m", file=("a.wav", wav(silence(61.0))))
+            client.audio.transcriptions.create(model="m", language="pt", file=("a.wav", wav(silence(61.0))))
 
     assert (too_large.value.status_code, too_long.value.status_code) == (413, 413)
 

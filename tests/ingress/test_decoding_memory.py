@@ -1,11 +1,14 @@
-"""What a recording takes of memory while it is decoded: as much for an hour as for a minute."""
+"""What a recording takes of memory: for an hour as much as for a minute, and little while it waits."""
 
 import asyncio
 
 import pytest
 
-from harness.audio import SAMPLE_RATE, noise, wav
-from transcription.ingress.decoding import AHEAD, BLOCKS, Decoding, Memory
+from harness.audio import SAMPLE_RATE, noise, speech, wav
+from harness.waiting import until
+from transcription.ingress import decoding as module
+from transcription.ingress.decoding import AHEAD, BLOCKS, Decoding, Memory, MemoryFull, TooLong
+from transcription.ingress.ffmpeg import NotAudio
 
 PIECE = 65_536
 """Bytes that a client sends at a time."""
@@ -14,8 +17,8 @@ PIECE = 65_536
 class Watched(Memory):
     """Remembers the most that was held."""
 
-    def __init__(self) -> None:
-        super().__init__(1 << 30)
+    def __init__(self, most: int = 1 << 30) -> None:
+        super().__init__(most)
         self.peak = 0
 
     def take(self, size: int) -> None:
@@ -48,3 +51,86 @@ async def test_memory_does_not_grow_with_the_recording(seconds: int) -> None:
     assert AHEAD // 2 < memory.peak < AHEAD + PIECE
     assert most_blocks <= BLOCKS
     assert memory._held == 0
+
+
+AS_SENT = 1 << 20
+LONG = speech("s13_pm_alex") * 60
+"""Speech of some minutes, of which several times as much is held as it comes in these tests."""
+
+
+@pytest.fixture(autouse=True)
+def little_as_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AS_SENT", AS_SENT)
+
+
+async def put(decoding: Decoding, file: bytes) -> None:
+    for at in range(0, len(file), PIECE):
+        await decoding.room()
+        decoding.feed(file[at : at + PIECE])
+
+
+async def test_what_waits_for_its_session_is_held_as_little_more_than_half() -> None:
+    """And given as it was said, to the last sample, with what comes after the session has begun."""
+    memory, file = Watched(), wav(LONG)
+    decoding, cut = Decoding(memory), len(file) - 10 * PIECE
+    await put(decoding, file[:cut])
+    await asyncio.to_thread(until, lambda: decoding._waiting == 0, "it to be decoded")
+    waiting = memory._held
+    decoding.begin()
+    sending = asyncio.create_task(put(decoding, file[cut:]))
+    taken = bytearray()
+    while len(taken) < len(LONG) and (pcm := await decoding.take()):
+        taken += pcm
+    await sending
+    decoding.end()
+    rest = await decoding.take()
+
+    assert cut > 4 * AS_SENT
+    assert 0.2 * cut < waiting < 0.65 * cut
+    assert memory.peak < waiting + AS_SENT
+    assert bytes(taken) == LONG
+    assert rest is None
+    assert memory._held == 0
+
+
+async def test_a_small_one_waits_as_it_was_sent() -> None:
+    memory = Watched()
+    decoding, file = Decoding(memory), wav(speech("s13_pm_alex"))
+    await put(decoding, file)
+
+    assert len(file) < AS_SENT
+    assert memory._held == len(file)
+    assert not decoding._running
+    decoding.close()
+    assert memory._held == 0
+
+
+async def test_what_waits_is_let_go_with_its_client() -> None:
+    memory = Watched()
+    decoding = Decoding(memory)
+    await put(decoding, wav(LONG))
+    assert memory._held > AHEAD
+    decoding.close()
+
+    await asyncio.to_thread(until, lambda: memory._held == 0, "what was held to be let go")
+
+
+@pytest.mark.parametrize(
+    ("most", "most_s", "file", "error"),
+    [
+        (2 * AS_SENT, None, wav(noise(120)), MemoryFull),
+        (1 << 30, 60, wav(LONG), TooLong),
+        (1 << 30, None, b"no audio" * AS_SENT, NotAudio),
+    ],
+)
+async def test_what_waits_is_refused_before_all_of_it_has_come(
+    most: int, most_s: float | None, file: bytes, error: type[Exception]
+) -> None:
+    """In bytes and in seconds it has the bounds of one that does not wait."""
+    memory = Watched(most)
+    decoding = Decoding(memory, most_s=most_s)
+
+    with pytest.raises(error):
+        await put(decoding, file)
+    decoding.close()
+    await asyncio.to_thread(until, lambda: memory._held == 0, "what was held to be let go")

@@ -1,7 +1,8 @@
 """A recording's bytes in, PCM out, as both come and go: FFmpeg runs in a thread of its own and waits for either side.
 
 Bytes are held in memory until they are read, and never on disk. An MP4 whose index comes last is held whole, for FFmpeg
-has to go back in it; all else is read once, from its beginning to its end.
+has to go back in it; all else is read once, from its beginning to its end. A recording whose session waits for the rest
+of a form is held as it came, and if it is large as what it decodes to (`ingress/keeping.py`).
 """
 
 import asyncio
@@ -17,14 +18,18 @@ from typing import Any
 from django.conf import settings
 
 from transcription import metrics
+from transcription.core.audio import BYTES_PER_SAMPLE
 from transcription.core.config import SAMPLE_RATE
 from transcription.core.containers import MAGIC, demuxer_of
 from transcription.core.dialects.recordings import Samples
 from transcription.ingress.ffmpeg import OPUS, NotAudio, frames_of, open_container, open_samples, opus_frames, pcm_of
+from transcription.ingress.keeping import Kept
 
 MB = 1_048_576
 AHEAD = 262_144
 """Bytes that wait for FFmpeg from which on no more are read of a client."""
+AS_SENT = 2_097_152
+"""Bytes of a recording that are held as they were sent while its session waits; of a larger one, what it decodes to."""
 BLOCK = 2_048
 """Bytes of PCM given at a time: 64 ms at 16 kHz, and the least that `STT_MAX_FRAME_BYTES` lets a session take."""
 BLOCKS = 32
@@ -35,6 +40,10 @@ MAX_BOX = 1 << 24
 
 class MemoryFull(Exception):
     """As much of uploads is held as may be."""
+
+
+class TooLong(Exception):
+    """It is longer than a recording may be."""
 
 
 class Memory:
@@ -68,12 +77,12 @@ def memory() -> Memory:
 class Decoding:
     """One recording or stream. All that is public but `read` is the event loop's."""
 
-    def __init__(self, memory: Memory, rate: int = SAMPLE_RATE, demuxer: str = "") -> None:
+    def __init__(self, memory: Memory, rate: int = SAMPLE_RATE, demuxer: str = "", most_s: float | None = None) -> None:
         """`rate` is that of the PCM; `demuxer`: what a live stream is (FFmpeg's name, or `OPUS`), of which all
-        is given as soon as it can be.
+        is given as soon as it can be; `most_s`: seconds of audio that it may have.
         """
         self._loop = asyncio.get_running_loop()
-        self._memory, self._rate, self._demuxer = memory, rate, demuxer
+        self._memory, self._rate, self._demuxer, self._most_s = memory, rate, demuxer, most_s
         self._samples: Samples | None = None
         self._channels = 1
         self._changed = threading.Condition()
@@ -84,31 +93,37 @@ class Decoding:
         """How often something was fed; how often it had been when FFmpeg last waited for more."""
         self._decoded = bytearray()
         """PCM, of less than a block."""
-        self._begun = self._ended = self._closed = self._over = self._whole = False
+        self._running = self._begun = self._ended = self._closed = self._over = self._whole = False
         self._blocks: deque[bytes] = deque()
-        self._error: NotAudio | None = None
+        self._error: NotAudio | MemoryFull | TooLong | None = None
         self._room, self._some = asyncio.Event(), asyncio.Event()
 
     # The event loop's side
 
     def begin(self, samples: Samples | None = None, channels: int = 1) -> None:
-        """Start decoding what has come and what comes; `samples`: what it is if it is no container.
+        """Give what has come and what comes; `samples`: what it is if it is no container.
 
-        One channel is what all are mixed to; of several, a sample of each in turn, a recording must have as many.
+        One channel is what all are mixed to; of several, a sample of each in turn, a recording must have as many. What
+        waits until it begins is a container, of one channel.
         """
-        self._begun, self._samples, self._channels = True, samples, channels
-        threading.Thread(target=self._run, name="decode", daemon=True).start()
+        with self._changed:
+            self._begun, self._samples, self._channels = True, samples, channels
+            self._start()
+            self._changed.notify_all()
 
     def feed(self, data: bytes) -> None:
-        """Take the recording's next bytes. Raises `MemoryFull`."""
+        """Take the recording's next bytes. Raises `MemoryFull`, and before it has begun what `take` does."""
         with self._changed:
+            if self._error and not self._begun:
+                raise self._error
             if self._over or not data:
                 return
-            self._memory.take(len(data))
-            self._held += len(data)
+            self._hold(len(data))
             self._waiting += len(data)
             self._fed += 1
             self._pieces.append(data)
+            if self._waiting >= AS_SENT:
+                self._start()
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -118,13 +133,16 @@ class Decoding:
             self._changed.notify_all()
 
     async def room(self) -> None:
-        """Wait until more can be taken; before it has begun, and of what is held whole, that is always."""
-        while self._begun and not self._whole and not self._over and self._waiting >= AHEAD:
+        """Wait until more can be taken; of what is held as it came that is always."""
+        while self._running and not self._whole and not self._over and self._waiting >= AHEAD:
             self._room.clear()
             await self._room.wait()
 
     async def take(self) -> bytes | None:
-        """The next PCM (16 bits), at most `BLOCK` bytes; `None` at the end. Raises `NotAudio`."""
+        """The next PCM (16 bits), at most `BLOCK` bytes; `None` at the end.
+
+        Raises `NotAudio`, `TooLong`, and `MemoryFull` where it was not held as it came.
+        """
         return await self._next(lambda: False)
 
     async def take_ready(self) -> bytes | None:
@@ -150,10 +168,15 @@ class Decoding:
             self._closed = True
             self._blocks.clear()
             self._changed.notify_all()
-            if not self._begun:
+            if not self._running:
                 self._finish()
         self._room.set()
         self._some.set()
+
+    def _start(self) -> None:
+        if not self._running:
+            self._running = True
+            threading.Thread(target=self._run, name="decode", daemon=True).start()
 
     # The thread's side
 
@@ -186,7 +209,7 @@ class Decoding:
     def _run(self) -> None:
         try:
             self._decode()
-        except NotAudio as error:
+        except (NotAudio, MemoryFull, TooLong) as error:
             self._error = error
         except Exception as error:  # FFmpeg may say anything of such input
             self._error = NotAudio(f"The recording cannot be read: {type(error).__name__}")
@@ -201,22 +224,58 @@ class Decoding:
         self._pieces.clear()
         self._let_go(self._held)
 
+    def _hold(self, size: int) -> None:
+        self._memory.take(size)
+        self._held += size
+
     def _let_go(self, size: int) -> None:
         self._held -= size
         self._memory.give(size)
 
     def _decode(self) -> None:
-        heard = False
-        for pcm in pcm_of(self._frames(), self._rate, self._channels):
-            heard = heard or bool(pcm)
+        for pcm in self._once_begun(self._bounded(pcm_of(self._frames(), self._rate, self._channels))):
             self._decoded += pcm
             while len(self._decoded) >= BLOCK:
                 self._give()
             if self._closed:
                 return
         self._give()
-        if not heard:
+
+    def _bounded(self, decoded: Iterator[bytes]) -> Iterator[bytes]:
+        size = 0
+        for pcm in decoded:
+            size += len(pcm)
+            if self._most_s is not None and size > self._most_s * self._rate * BYTES_PER_SAMPLE * self._channels:
+                raise TooLong
+            yield pcm
+        if not size:
             raise NotAudio("The recording holds no audio")
+
+    def _once_begun(self, decoded: Iterator[bytes]) -> Iterator[bytes]:
+        """The same, which is kept until its session begins."""
+        kept: Kept | None = None
+        for pcm in decoded:
+            if self._closed:
+                return
+            if not self._begun:
+                kept = kept or Kept(self._rate)
+                with self._changed:
+                    self._hold(kept.put(pcm))
+                continue
+            if kept:
+                yield from self._taken_out(kept)
+                kept = None
+            yield pcm
+        if kept:
+            with self._changed:
+                self._changed.wait_for(lambda: self._begun or self._closed)
+            yield from self._taken_out(kept)
+
+    def _taken_out(self, kept: Kept) -> Iterator[bytes]:
+        for pcm, size in kept.take():
+            with self._changed:
+                self._let_go(size)
+            yield pcm
 
     def _frames(self) -> Iterator[Any]:
         if self._demuxer == OPUS:

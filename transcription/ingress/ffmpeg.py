@@ -56,15 +56,16 @@ def pcm_of(frames: Iterator[Any], rate: int, channels: int = 1) -> Iterator[byte
     for frame in frames:
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form and now != form:
-            yield from map(_bytes, resampler.resample(None))
+            yield from map(bytes_of, resampler.resample(None))
             resampler = AudioResampler("s16", LAYOUTS[channels], rate)
         form = now
-        yield from map(_bytes, resampler.resample(frame))
+        yield from map(bytes_of, resampler.resample(frame))
     if form:
-        yield from map(_bytes, resampler.resample(None))
+        yield from map(bytes_of, resampler.resample(None))
 
 
-def _bytes(frame: Any) -> bytes:
+def bytes_of(frame: Any) -> bytes:
+    """A frame's samples (16 bits)."""
     return bytes(frame.planes[0])[: frame.samples * 2 * frame.layout.nb_channels]
 
 

@@ -19,9 +19,7 @@ from django.conf import settings
 
 from transcription import metrics
 from transcription.core import protocol
-from transcription.core.audio import BYTES_PER_SAMPLE
 from transcription.core.capacity.admission import shutting_down
-from transcription.core.config import SAMPLE_RATE
 from transcription.core.dialects.dialect import Refused
 from transcription.core.dialects.openai_rest import translates
 from transcription.core.dialects.recordings import REMOTE, Asked, Fetch, Recording, as_answer, status_of
@@ -30,13 +28,18 @@ from transcription.ingress import draining, runtime
 from transcription.ingress.answers import as_handshake, connecting, denied, write
 from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
 from transcription.ingress.consumers import TranscriptionConsumer
-from transcription.ingress.decoding import MB, Decoding, MemoryFull, memory
-from transcription.ingress.fetching import NotFetched, fetch
+from transcription.ingress.decoding import MB, Decoding, MemoryFull, TooLong, memory
 from transcription.ingress.ffmpeg import NotAudio
 from transcription.ingress.runtime import Runtime
 
+if settings.STT.fetch_urls:  # with an HTTP client of 8 MB
+    from transcription.ingress import fetching
+
 RETRY_MS = 1_000
 """What a client is told to wait where uploads take all the memory that they may."""
+
+UNFIT = (NotAudio, MemoryFull, TooLong)
+"""What decoding may end with."""
 
 MakeRecording = Callable[[Asked], Recording]
 
@@ -95,10 +98,9 @@ class Upload:
     def __init__(self, recording: Recording, scope: Scope, receive: Receive, send: Send) -> None:
         self._recording, self._scope = recording, scope
         self._receive, self._send = receive, send
-        self._decoding = Decoding(memory())
+        self._decoding = Decoding(memory(), most_s=settings.STT.max_upload_s)
         self._consumer = TranscriptionConsumer(find_runtime=RUNTIMES[recording.task])
         self._start: protocol.StartSession | None = None
-        self._channels = 1
         self._received = 0
         """Bytes of the body, and of what was fetched."""
         self._fetch: Fetch | None = None
@@ -130,6 +132,7 @@ class Upload:
         try:
             self._hear(self._recording.open())
             while self._start is None and not self._over:
+                await self._decoding.room()
                 await self._read()
         except Refused as refused:
             await self._refuse(refused)
@@ -172,19 +175,14 @@ class Upload:
             match step:
                 case protocol.StartSession():
                     self._start = step
-                    self._channels = step.config.channels or 1
-                    self._decoding.begin(self._recording.samples, self._channels)
+                    self._decoding.begin(self._recording.samples, step.config.channels or 1)
                 case Fetch():
                     self._fetch = step
                 case bytes():
-                    self._feed(step)
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._decoding.feed(data)
-        except MemoryFull:
-            message = "Too many uploads at once"
-            raise self._recording.refuse(429, message, ErrorCode.QUEUE_FULL, RETRY_MS) from None
+                    try:
+                        self._decoding.feed(step)
+                    except UNFIT as error:
+                        raise self._unfit(error) from None
 
     async def _read_on(self) -> None:
         """The rest of the body; after it comes only that the client is gone, or that the server stops."""
@@ -198,12 +196,12 @@ class Upload:
         try:
             async with (
                 asyncio.timeout(settings.STT.max_upload_s),
-                aclosing(fetch(url, settings.STT.fetch_networks)) as pieces,
+                aclosing(fetching.fetch(url, settings.STT.fetch_networks)) as pieces,
             ):
                 async for data in pieces:
                     self._take(data)
                     await self._decoding.room()
-        except (NotFetched, TimeoutError) as error:
+        except (fetching.NotFetched, TimeoutError) as error:
             message = str(error) or f"url: the recording did not come within {settings.STT.max_upload_s} s"
             raise self._recording.refuse(400, message, REMOTE) from None
         self._decoding.end()
@@ -250,18 +248,22 @@ class Upload:
         await asyncio.Event().wait()
 
     async def _audio(self) -> AsyncIterator[bytes]:
-        most = settings.STT.max_upload_s
-        left = most * SAMPLE_RATE * BYTES_PER_SAMPLE * self._channels
         try:
             while (pcm := await self._decoding.take()) is not None:
-                left -= len(pcm)
-                if left < 0:
-                    message = f"The recording is too long: expected at most {most} s"
-                    raise self._recording.refuse(413, message, "too_long")
                 await asyncio.sleep(0)  # much may be decoded already: others have their turn between
                 yield pcm
-        except NotAudio as error:
-            raise self._recording.refuse(400, str(error), "invalid_audio") from None
+        except UNFIT as error:
+            raise self._unfit(error) from None
+
+    def _unfit(self, error: Exception) -> Refused:
+        """What is told of a recording that cannot be decoded."""
+        match error:
+            case MemoryFull():
+                return self._recording.refuse(429, "Too many uploads at once", ErrorCode.QUEUE_FULL, RETRY_MS)
+            case TooLong():
+                message = f"The recording is too long: expected at most {settings.STT.max_upload_s} s"
+                return self._recording.refuse(413, message, "too_long")
+        return self._recording.refuse(400, str(error), "invalid_audio")
 
     # From the session
 

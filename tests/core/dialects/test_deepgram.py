@@ -270,3 +270,26 @@ def test_a_full_service_says_when_to_try_again(code: ErrorCode, status: int) -> 
     assert refused.status == status
     assert ("retry-after", "1") in refused.headers
     assert ("dg-request-id", "id") in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "languages"),
+    [
+        ("language=multi&language_hint=pt&language_hint=es", "auto", ["pt", "es"]),
+        ("language=multi", "auto", None),
+        ("language=pt&language_hint=pt&language_hint=es", "pt", None),
+    ],
+)
+def test_several_languages_may_be_hinted_of_a_multi(query: str, code: str, languages: list[str] | None) -> None:
+    *_, start = DeepgramLive(query, "id").open()
+
+    assert isinstance(start, StartSession)
+    assert (start.config.lang_code, start.config.languages) == (code, languages)
+
+
+def test_a_hint_of_no_language_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        DeepgramLive("language=multi&language_hint=pt&language_hint=xx", "id").open()
+
+    assert refused.value.status == 400
+    assert "language_hint: expected language codes" in str(refused.value.body)

@@ -128,6 +128,7 @@ def test_a_server_that_fetches_nothing_says_so_before_the_body_is_read() -> None
         ("encoding=mulaw&sample_rate=7999", "sample_rate: expected a whole number from 8000 to 48000"),
         ("encoding=mulaw&sample_rate=8000.5", "sample_rate: expected a whole number"),
         ("sample_rate=x", "sample_rate: expected a number"),
+        ("detect_language=pt&detect_language=xx", "detect_language: expected language codes"),
         ("channels=0", "channels: expected 1 to 8"),
         ("channels=1.5", "channels: expected 1 to 8"),
         ("callback=https://a.example", "callback: not supported"),

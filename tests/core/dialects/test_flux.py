@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.dialects.messages import STARTED, failed, final, partial, speech
 from transcription.core.dialects.dialect import Refused, Reply
@@ -122,6 +123,10 @@ def test_a_turn_without_a_transcript_ends_too() -> None:
         ('{"keyterms": ["Sicoob", ""]}', "ConfigureFailure", "code", "INVALID_VALUE"),
         ('{"keyterms": "Sicoob"}', "ConfigureFailure", "code", "INVALID_VALUE"),
         ("{}", "ConfigureSuccess", "keyterms", []),
+        ('{"language_hints": ["pt-BR", "es"]}', "ConfigureSuccess", "language_hints", ["pt-BR", "es"]),
+        ('{"language_hints": ["pt", "xx"]}', "ConfigureFailure", "code", "INVALID_VALUE"),
+        ('{"language_hints": [1]}', "ConfigureFailure", "error_code", "INVALID_VALUE"),
+        ('{"language_hints": "pt"}', "ConfigureFailure", "code", "INVALID_VALUE"),
     ],
 )
 def test_what_is_configured_is_acknowledged(asked: str, kind: str, field: str, value: object) -> None:
@@ -144,6 +149,64 @@ def test_terms_are_listened_for() -> None:
     assert start.config.keyterms == ["Sicoob", "Conta Fácil, sim"]
     assert held == [] and json.loads(told.text)["keyterms"] == ["Sicoob", "Conta Fácil, sim"]
     assert changed == Configure(keyterms=[])
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "languages"),
+    [
+        ("", None, None),
+        ("language_hint=pt-BR", "pt", None),
+        ("language_hint=pt&language_hint=pt-BR", "pt", None),
+        ("language_hint=pt&language_hint=es&language_hint=en-US", "auto", ["pt", "es", "en"]),
+    ],
+)
+def test_the_language_is_one_of_those_hinted(query: str, code: str | None, languages: list[str] | None) -> None:
+    *_, start = DeepgramFlux(query, "id").open()
+
+    assert isinstance(start, StartSession)
+    assert (start.config.lang_code, start.config.languages) == (code, languages)
+
+
+@pytest.mark.parametrize(
+    ("hints", "said"),
+    [
+        (["pt", "xx"], "language_hint: expected language codes that Whisper knows, such as `pt`, got `xx`"),
+        ("pt es en fr de it nl pl ru sv tr".split(), "language_hint: expected at most 10 languages, got 11"),
+    ],
+)
+def test_hints_that_cannot_be_honoured_are_refused(hints: list[str], said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        DeepgramFlux("&".join(f"language_hint={hint}" for hint in hints), "id").open()
+
+    assert refused.value.status == 400
+    assert said in str(refused.value.body)
+
+
+def test_hints_change_in_mid_stream() -> None:
+    """Each time all of them; what else is configured leaves them."""
+    flux = opened("language_hint=pt")
+    several, _ = flux.hear('{"type": "Configure", "language_hints": ["pt", "es"]}')
+    *held, told = flux.hear('{"type": "Configure", "thresholds": {"eot_threshold": 0.8}}')
+    one, _ = flux.hear('{"type": "Configure", "language_hints": ["es"]}')
+    none, _ = flux.hear('{"type": "Configure", "language_hints": []}')
+
+    assert several == Configure(lang_code="auto", languages=["pt", "es"])
+    assert held == [] and isinstance(told, Reply)
+    assert json.loads(told.text)["language_hints"] == ["pt", "es"]
+    assert one == Configure(lang_code="es")
+    assert none == Configure(lang_code="auto")
+
+
+def test_a_turn_says_which_languages_were_found() -> None:
+    """The most spoken one first; nothing where there was nothing to find out."""
+    flux = opened("language_hint=pt&language_hint=es")
+    said = replace(final("Bom dia a todos."), language="pt"), replace(final("Hola."), language="es")
+    events = told(flux, STARTED, speech("speech_start", 1000), *said[::-1], speech("speech_end", 1600), said[0])
+    (plain,) = [event for event in told(opened(), STARTED, final("Bom dia.")) if event.get("event") == "Update"]
+
+    assert events[-1]["languages"] == ["pt", "es"]
+    assert events[-1]["languages_hinted"] == ["pt", "es"]
+    assert "languages" not in plain
 
 
 def test_the_timeout_is_how_long_a_turn_is_held() -> None:

@@ -71,3 +71,17 @@ def test_deltas_of_a_long_commit_wait_for_the_text_before_them() -> None:
     deltas = [json.loads(step.text)["delta"] for step in steps if isinstance(step, Reply)]
 
     assert deltas == ["Primeiro,", " depois."]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "languages"),
+    [({"languages": ["pt", "es"]}, "auto", ["pt", "es"]), ({"languages": ["es"]}, "es", None), ({}, None, None)],
+)
+def test_a_session_s_languages(given: dict[str, Any], code: str | None, languages: list[str] | None) -> None:
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    session = {"type": "transcription", "audio": {"input": {"transcription": given}}}
+    start, *_ = realtime.hear(json.dumps({"type": "session.update", "session": session}))
+
+    assert isinstance(start, StartSession)
+    assert (start.config.lang_code, start.config.languages) == (code, languages)

@@ -12,6 +12,7 @@ from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.deepgram_audio import DEFAULT_RATE, GARBLED, UNPARSABLE, Audio, audio
 from transcription.core.dialects.dialect import (
     ENCODINGS,
+    MULTI,
     Hangup,
     Query,
     Refused,
@@ -19,6 +20,7 @@ from transcription.core.dialects.dialect import (
     Step,
     as_frame,
     control,
+    spoken,
     started,
 )
 from transcription.core.dialects.recordings import retry_after
@@ -92,6 +94,7 @@ class DeepgramLive:
                 sample_rate=heard.rate,
                 encoding=heard.encoding,
                 language=query.text("language"),
+                languages=_among(query),
                 partial_results=self._interim,
                 word_timestamps=True,
                 format="pt-BR" if self._formats else None,
@@ -274,6 +277,11 @@ def channels_of(query: Query, *, live: bool) -> int:
     if given not in ((MOST_CHANNELS,) if live else (None, MOST_CHANNELS)):
         raise ValueError(f"channels: expected {MOST_CHANNELS} with multichannel=true")
     return MOST_CHANNELS
+
+
+def _among(query: Query) -> list[str] | None:
+    """The languages that a `multi` is hinted to be. Raises `ValueError`."""
+    return spoken("language_hint", query.values("language_hint")).languages if query.text("language") == MULTI else None
 
 
 def _require_samples(heard: Audio, channels: int) -> None:

@@ -17,7 +17,7 @@ from transcription.core.config import Task
 from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.deepgram import MODEL, channels_of, refused
 from transcription.core.dialects.deepgram_audio import CONTAINED
-from transcription.core.dialects.dialect import MULTI, Query, Refused, started
+from transcription.core.dialects.dialect import MULTI, Query, Refused, spoken, started
 from transcription.core.dialects.recordings import REMOTE, Answer, Asked, Fetch, Placed, Samples
 from transcription.core.protocol import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, ErrorCode, FinalTranscript, StartSession
 
@@ -28,6 +28,9 @@ MOST_CHANNELS = 8
 MAX_JSON = 16_384
 """Bytes of a body that names an address."""
 LONGEST_URL = 8_192
+DETECT = "detect_language"
+FLAGS = ("", "true", "1", "false", "0")
+"""Its values that name no language."""
 PARAGRAPH_S = 2.0
 """A silence that parts paragraphs."""
 PARAGRAPH_SENTENCES = 5
@@ -102,7 +105,7 @@ class DeepgramRecording:
             self.samples = _samples(query)
             self._formats = deepgram_text.formats(query)
             self._channels = channels_of(query, live=False)
-            self._detects = any(given not in ("", "false", "False", "0") for given in query.texts("detect_language"))
+            self._detects = any(given.lower() not in ("", "false", "0") for given in query.texts(DETECT))
             self._config = started(
                 language=MULTI if self._detects else query.text("language"),
                 languages=_among(query) if self._detects else None,
@@ -236,9 +239,9 @@ def _require_an_answer(query: Query) -> None:
 
 
 def _among(query: Query) -> list[str] | None:
-    """The languages that `detect_language` is limited to, where it names several."""
-    named = [given for given in query.texts("detect_language") if given.lower() not in ("true", "1")]
-    return named if len(named) > 1 else None
+    """The languages that `detect_language` is limited to, where it names several. Raises `ValueError`."""
+    named = [given for given in query.texts(DETECT) if given.lower() not in FLAGS]
+    return spoken(DETECT, named).languages
 
 
 def _samples(query: Query) -> Samples | None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from transcription.core.encodings import Encoding
+from transcription.core.hearing import MOST_LANGUAGES, Languages
 from transcription.core.languages import AUTO, normalise_language
 from transcription.core.protocol import MOST_KEYTERMS, ClientMessage, Error, Keyterm, ServerMessage, StartConfig
 
@@ -140,6 +141,26 @@ def started(
         return msgspec.convert(asked, StartConfig)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+
+
+def spoken(name: str, codes: Sequence[object]) -> Languages:
+    """What may be spoken, of the languages that a client names: nothing is said, one, or it is found out among them.
+
+    Raises `ValueError` that names the parameter for a language that Whisper does not know, and for too many.
+    """
+    named: dict[str, None] = {}
+    for code in codes:
+        known = normalise_language(code) if isinstance(code, str) else None
+        if known is None:
+            raise ValueError(
+                f"{name}: expected language codes that Whisper knows, such as `pt`, got `{str(code)[:20]}`"
+            )
+        named[known] = None
+    if len(named) > MOST_LANGUAGES:
+        raise ValueError(f"{name}: expected at most {MOST_LANGUAGES} languages, got {len(named)}")
+    if len(named) < 2:
+        return Languages(lang_code=next(iter(named), None))
+    return Languages(lang_code=AUTO, languages=[*named])
 
 
 def taken(terms: Sequence[object]) -> list[str]:

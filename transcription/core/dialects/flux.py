@@ -8,13 +8,28 @@ the endpoint is the server's, and the confidences told are fixed figures. `eot_t
 that ends a turn of which something is missing.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from transcription.core.dialects import deepgram_text
 from transcription.core.dialects.deepgram import refusal, refused
 from transcription.core.dialects.deepgram_audio import GARBLED, UNPARSABLE, audio
-from transcription.core.dialects.dialect import Hangup, Query, Refused, Reply, Step, as_frame, control, started, taken
+from transcription.core.dialects.dialect import (
+    MULTI,
+    Hangup,
+    Query,
+    Refused,
+    Reply,
+    Step,
+    as_frame,
+    control,
+    spoken,
+    started,
+    taken,
+)
+from transcription.core.hearing import Languages
+from transcription.core.languages import AUTO
 from transcription.core.protocol import (
     LONGEST_KEYTERM,
     MOST_KEYTERMS,
@@ -33,6 +48,7 @@ from transcription.core.protocol import (
 
 TIMEOUT, SHORTEST_MS, LONGEST_MS = "eot_timeout_ms", 500, 10_000
 OUT_OF_RANGE = f"{TIMEOUT}: expected {SHORTEST_MS} to {LONGEST_MS}"
+HINT, HINTS = "language_hint", "language_hints"
 TERMS = f"expected up to {MOST_KEYTERMS} texts with letters, of up to {LONGEST_KEYTERM} characters"
 GOING_ON, EAGER, OVER = 0.1, 0.6, 0.9
 """`end_of_turn_confidence` of an update, an eager end and an end."""
@@ -51,6 +67,8 @@ class Turn:
     """What the running utterance says so far."""
     eager: str | None = None
     """What the last eager end said, until the turn is resumed."""
+    languages: Counter[str] = field(default_factory=Counter)
+    """Of its texts, by words, where they are found out."""
     manual: bool = False
     """Whether the client has asked for its end."""
 
@@ -72,6 +90,8 @@ class DeepgramFlux:
         self._forced = 0
         self._thresholds: dict[str, float] = {}
         self._keyterms = deepgram_text.keyterms(self._query) or []
+        self._hints: list[str] = []
+        """Languages, as the client gives them."""
 
     def open(self) -> Sequence[Step]:
         """Start at once, with what the parameters ask for."""
@@ -83,10 +103,13 @@ class DeepgramFlux:
                 if (value := query.number(name)) is not None:
                     self._thresholds[name] = value
             heard = audio(query, self._garbled)
+            self._hints = [hint for hint in query.values(HINT) if hint]
+            hinted = spoken(HINT, self._hints)
             config = started(
                 sample_rate=heard.rate,
                 encoding=heard.encoding,
-                language=query.text("language_hint"),
+                language=MULTI if hinted.languages else hinted.lang_code or "",
+                languages=hinted.languages,
                 partial_results=True,
                 word_timestamps=True,
                 redact=deepgram_text.redacts(query),
@@ -134,12 +157,19 @@ class DeepgramFlux:
         terms = message.get("keyterms")
         if terms is not None and (not isinstance(terms, list) or taken(terms) != terms):
             return [self._refuse("INVALID_VALUE", f"keyterms: {TERMS}")]
+        try:
+            hinted = _hinted(hints := message.get(HINTS))
+        except ValueError as error:
+            return [self._refuse("INVALID_VALUE", str(error))]
         self._thresholds |= {str(name): float(value) for name, value in asked.items() if value is not None}
         self._eager_wanted = "eager_eot_threshold" in self._thresholds
         self._keyterms = self._keyterms if terms is None else terms
-        change = Configure(max_hold_ms=timeout_ms, keyterms=terms)
+        self._hints = [str(hint) for hint in hints] if isinstance(hints, list) else self._hints
+        change = Configure(
+            max_hold_ms=timeout_ms, keyterms=terms, lang_code=hinted.lang_code, languages=hinted.languages
+        )
         held = [change] if change != Configure() else []
-        told = {"thresholds": self._thresholds, "keyterms": self._keyterms, "language_hints": []}
+        told = {"thresholds": self._thresholds, "keyterms": self._keyterms, HINTS: self._hints}
         return [*held, self._say("ConfigureSuccess", **told)]
 
     def _garbled(self, message: str) -> Sequence[Step]:
@@ -199,6 +229,8 @@ class DeepgramFlux:
         turn.latest = ""
         if final.text:
             turn.done.append(final.text)
+            if final.language:
+                turn.languages[final.language] += len(final.text.split())
             turn.words += [_word(word, final.audio_start_ms / 1000) for word in final.words] or _words(
                 final.text, final.confidence
             )
@@ -236,6 +268,8 @@ class DeepgramFlux:
     def _info(self, event: str, words: list[dict[str, object]], confidence: float, **more: object) -> Reply:
         turn = self._turn
         assert turn
+        if turn.languages:
+            more |= {"languages": [code for code, _ in turn.languages.most_common()], "languages_hinted": self._hints}
         return self._say(
             "TurnInfo",
             event=event,
@@ -255,6 +289,18 @@ class DeepgramFlux:
         told = as_frame({"type": kind, "request_id": self._id, "sequence_id": self._sequence, **fields})
         self._sequence += 1
         return told
+
+
+def _hinted(hints: object) -> Languages:
+    """Of a `Configure`: none is any of the server's. Raises `ValueError`."""
+    match hints:
+        case None:
+            return Languages()
+        case []:
+            return Languages(lang_code=AUTO)
+        case [*codes]:
+            return spoken(HINTS, codes)
+    raise ValueError(f"{HINTS}: expected a list of language codes")
 
 
 def _in_range(timeout_ms: float | None) -> bool:

@@ -14,12 +14,14 @@ from typing import Any
 
 from transcription.core.dialects.dialect import (
     ENCODINGS,
+    MULTI,
     Hangup,
     Refused,
     Reply,
     Step,
     as_frame,
     control,
+    spoken,
     started,
     taken,
 )
@@ -152,11 +154,14 @@ class OpenAIRealtime:
         if encoding is None:
             raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got `{str(form)[:40]}`")
         languages = heard.get("languages") or [heard.get("language") or ""]
+        several = isinstance(languages, list) and len(languages) > 1
+        among = spoken("languages", languages).languages if several else None
         threshold = detection.get("threshold") if isinstance(detection, dict) else None
         config = started(
             sample_rate=rate if encoding == "linear16" else 8_000,
             encoding=encoding,
-            language=str(languages[0]) if isinstance(languages, list) else "",
+            language=MULTI if among else str(languages[0]) if isinstance(languages, list) else "",
+            languages=among,
             partial_results=True,
             vad_enabled=detection is not None,
             vad_threshold=threshold if isinstance(threshold, int | float) else None,
@@ -165,7 +170,7 @@ class OpenAIRealtime:
         if self._start is None:
             self._vad, self._encoding = detection is not None, encoding
             self._rate = config.sample_rate or RATE
-        self._model, self._language = str(heard.get("model") or self._model), config.lang_code or ""
+        self._model, self._language = str(heard.get("model") or self._model), "" if among else config.lang_code or ""
         return config
 
     def _append(self, audio: object, event_id: str | None) -> Sequence[Step]:
