@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks.cli import COMMANDS, parse
+from benchmarks.arguments import parse
+from benchmarks.cli import COMMANDS
 from benchmarks.conditions import CONDITIONS
 
 PACKAGE = Path(benchmarks.__file__).parent
@@ -14,7 +15,7 @@ PACKAGE = Path(benchmarks.__file__).parent
 
 def test_what_is_not_given_keeps_its_default() -> None:
     """The one list of defaults is `Options`."""
-    options = parse(["latency", "--manifest", "m.jsonl"])
+    options = parse(COMMANDS, ["latency", "--manifest", "m.jsonl"])
 
     assert (options.command, options.talkers, options.seconds, options.folder) == ("latency", (1,), 60.0, None)
 
@@ -22,7 +23,8 @@ def test_what_is_not_given_keeps_its_default() -> None:
 def test_lists_and_headers_are_parsed() -> None:
     """`--folder ''` is any folder."""
     options = parse(
-        ["wer", "--manifest", "m", "--talkers", "1,2,4", "--ref", "book", "--folder", "", "--header", "X-Key: a:b"]
+        COMMANDS,
+        ["wer", "--manifest", "m", "--talkers", "1,2,4", "--ref", "book", "--folder", "", "--header", "X-Key: a:b"],
     )
 
     assert (options.talkers, options.refs, options.folder) == ((1, 2, 4), {"book"}, None)
@@ -32,17 +34,17 @@ def test_lists_and_headers_are_parsed() -> None:
 def test_a_header_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """With its text."""
     with pytest.raises(SystemExit):
-        parse(["latency", "--manifest", "m", "--header", "nonsense"])
+        parse(COMMANDS, ["latency", "--manifest", "m", "--header", "nonsense"])
 
     assert "expected NAME:VALUE, got nonsense" in capsys.readouterr().err
 
 
 def test_conditions_are_named_or_all(capsys: pytest.CaptureFixture[str]) -> None:
     """One that there is not is refused with those there are."""
-    assert parse(["wer", "--conditions", "clean,phone"]).conditions == ("clean", "phone")
-    assert parse(["wer", "--conditions", "all"]).conditions == tuple(CONDITIONS)
+    assert parse(COMMANDS, ["wer", "--conditions", "clean,phone"]).conditions == ("clean", "phone")
+    assert parse(COMMANDS, ["wer", "--conditions", "all"]).conditions == tuple(CONDITIONS)
     with pytest.raises(SystemExit):
-        parse(["wer", "--conditions", "clean,party"])
+        parse(COMMANDS, ["wer", "--conditions", "clean,party"])
 
     assert "clean, phone" in (told := capsys.readouterr().err)
     assert "got party" in told
@@ -50,7 +52,7 @@ def test_conditions_are_named_or_all(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_reports_tell_neither_keys_nor_paths() -> None:
     """They are published."""
-    options = parse(["wer", "--manifest", "/a/b/m.jsonl", "--model", "/a/base", "--header", "X-Key: secret"])
+    options = parse(COMMANDS, ["wer", "--manifest", "/a/b/m.jsonl", "--model", "/a/base", "--header", "X-Key: secret"])
 
     told = str(options.as_json())
 
@@ -68,6 +70,8 @@ def test_every_command_is_a_method() -> None:
 
 INSIDE = {
     "accuracy.py",
+    "evidence.py",
+    "gate.py",
     "fill.py",
     "pages.py",
     "text.py",

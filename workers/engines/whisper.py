@@ -26,10 +26,10 @@ from transcription.core.config import SAMPLE_RATE, Task
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Dropped, Word
-from workers.engines import cuda, evidence, gate, keyterms, repetition, spoken, windows
+from workers.engines import cuda, evidence, gate, keyterms, long_audio, repetition, spoken, windows
 from workers.engines.engine import EngineError, Hypothesis, Request
 from workers.engines.vocabulary import repaired
-from workers.engines.words import words
+from workers.engines.words import readable, words
 
 FRAMES_PER_SECOND = 100
 TIMESTAMP_S = 0.02
@@ -253,7 +253,7 @@ class WhisperEngine:
             raise FloatingPointError("the model's probabilities are not numbers")
         if job.kind is Kind.PARTIAL and windows.is_silence(logprob, result.no_speech_prob):
             return Attempt(Hypothesis("", 0.0, []), logprob)
-        said, audio_s = _readable(self._text(request, tokens)), request.audio.size / SAMPLE_RATE
+        said, audio_s = readable(self._text(request, tokens)), request.audio.size / SAMPLE_RATE
         text = repetition.collapse(said, audio_s, known=len(job.prefix.split()))
         loops = len(tokens) >= limit or repetition.is_loop(said, audio_s)
         # of a loop that stays one, as much is believed as is left
@@ -343,10 +343,7 @@ class WhisperEngine:
         ]
 
     def _transcribe(self, request: Request) -> Hypothesis:
-        """faster-whisper's own way: 30 s windows, hotter and hotter while the result looks wrong.
-
-        The language is that of the first window.
-        """
+        """Audio longer than a window; the language is that of its first."""
         head = request.audio[: windows.LONGEST_S * SAMPLE_RATE]
         (found,) = spoken.found(
             self._model.model,
@@ -354,21 +351,7 @@ class WhisperEngine:
             lambda: self._encode([self._features(Kind.FINAL, head, windows.LONGEST_S * FRAMES_PER_SECOND)]),
         )
         job = msgspec.structs.replace(request.job, language=found.language or request.job.language)
-        segments, _ = self._model.transcribe(
-            request.audio,
-            language=job.language,
-            task=job.task,
-            beam_size=job.beam_size,
-            condition_on_previous_text=False,
-            word_timestamps=job.word_timestamps,
-        )
-        heard = list(segments)
-        pieces = [vars(word) for segment in heard for word in segment.words or []]
-        text = _readable("".join(segment.text for segment in heard).strip())
-        if not text:
-            return found.told(Hypothesis("", 0.0, [], sure_words=0))
-        spoken_words = words(pieces, job.language, request.audio.size / SAMPLE_RATE)
-        return found.told(Hypothesis(text, _confidence(heard), spoken_words, sure_words=0))
+        return found.told(long_audio.transcribe(self._model, job, request.audio))
 
     def _make_tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         multilingual = self._model.model.is_multilingual
@@ -391,19 +374,6 @@ def _key(job: Job, window: int) -> tuple[object, ...]:
     """Requests of equal keys may share a batch: texts are held against the audio in one language at a time."""
     aligned = job.word_timestamps or job.keyterms
     return (job.kind, window, job.beam_size, (job.language, job.task) if aligned else "", job.word_timestamps)
-
-
-def _readable(text: str) -> str:
-    """The text, unless nobody could read it aloud: "...", "♪"."""
-    return text if any(map(str.isalnum, text)) else ""
-
-
-def _confidence(segments: list[Any]) -> float:
-    """Mean token probability: the exponential of the mean log probability over all tokens."""
-    tokens = sum(len(segment.tokens) for segment in segments)
-    if not tokens:
-        return 0.0
-    return math.exp(sum(segment.avg_logprob * len(segment.tokens) for segment in segments) / tokens)
 
 
 def _timed(request: Request, pieces: list[dict[str, Any]]) -> list[Word]:

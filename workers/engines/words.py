@@ -42,5 +42,10 @@ def words(pieces: list[dict[str, Any]], language: str, audio_s: float) -> list[W
     ]
 
 
+def readable(text: str) -> str:
+    """The text, unless nobody could read it aloud: "...", "♪"."""
+    return text if _sounds(text) else ""
+
+
 def _sounds(text: str) -> bool:
     return any(map(str.isalnum, text))
