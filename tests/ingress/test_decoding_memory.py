@@ -9,6 +9,7 @@ from harness.waiting import until
 from transcription.ingress import decoding as module
 from transcription.ingress.decoding import AHEAD, BLOCKS, Decoding, Memory, MemoryFull, TooLong
 from transcription.ingress.ffmpeg import NotAudio
+from transcription.ingress.keeping import Kept
 
 PIECE = 65_536
 """Bytes that a client sends at a time."""
@@ -134,3 +135,14 @@ async def test_what_waits_is_refused_before_all_of_it_has_come(
         await put(decoding, file)
     decoding.close()
     await asyncio.to_thread(until, lambda: memory._held == 0, "what was held to be let go")
+
+
+@pytest.mark.parametrize("size", [0, 1_000, 2_304, 100_002, len(LONG)])
+def test_what_is_kept_is_taken_out_bit_for_bit(size: int) -> None:
+    """However much it is; what was held is what is let go."""
+    kept, pcm = Kept(SAMPLE_RATE), LONG[:size]
+    held = sum(kept.put(pcm[at : at + 4_096]) for at in range(0, size, 4_096))
+    pieces = [*kept.take()]
+
+    assert b"".join(piece for piece, _ in pieces) == pcm
+    assert sum(let_go for _, let_go in pieces) == held
