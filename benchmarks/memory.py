@@ -91,9 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pool = [clips.load(clip) for clip in clips.read_manifest(chosen.manifest)]
     audio = recording(pool, chosen.minutes * 60)
     os.environ.pop("PYTHONPATH", None)  # the service's code is the checkout's
+    limits = {"STT_MAX_UPLOAD_S": str(int(chosen.minutes * 60) + 60), "STT_MAX_UPLOAD_MB": str(len(audio) // 10**6 + 2)}
     rows = []
     for case in CASES:
-        with launched(Options().checkout, NO_LIMITS | ECHO | {"STT_MAX_UPLOAD_S": "7200"}) as (socket, pid):
+        with launched(Options().checkout, NO_LIMITS | ECHO | limits) as (socket, pid):
             url = socket.replace("ws://", "http://").removesuffix("/ws/stt") + "/v1/audio/transcriptions"
             before, most = peak_mib(pid, url, audio, case)
         where, answer, stream = case
