@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvloop
 
 from harness.audio import frames, speech
 from transcription.core.config import VadConfig
@@ -180,13 +179,3 @@ async def test_however_many_ask_a_run_is_short() -> None:
 
     assert judges.runs == [MOST, MOST, 1]
     assert answered == [*range(count)]
-
-
-def test_so_it_is_on_the_loop_that_serves() -> None:
-    """Whose handles know no time where they are due at once: with frames of several windows they are."""
-    listens = listening(Judge(one_by_one))
-
-    async def ask() -> list[list[float]]:
-        return await asyncio.gather(*(listens.heard(asking(Counts(), b"", b"", b"")) for _ in range(3)))
-
-    assert uvloop.run(ask()) == [[0.0, 1.0, 2.0]] * 3

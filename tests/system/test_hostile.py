@@ -84,6 +84,11 @@ class RawClient:
     def close(self) -> None:
         self.socket.close()
 
+    def reset(self) -> None:
+        """Close without goodbye: the other side gets RST, as from a machine that was restarted."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
     def _read_until(self, text: bytes) -> None:
         heard = b""
         while text not in heard:
@@ -287,3 +292,12 @@ async def test_sessions_started_and_dropped_leave_nothing(stack: Stack) -> None:
         await drop(80)
 
     assert watch.growth < GROWTH_MB / 4
+
+
+async def test_a_connection_that_is_reset_is_over_at_once(stack: Stack) -> None:
+    """Not only when the next ping fails."""
+    clients = [await asyncio.to_thread(RawClient, stack.ws_url, f"reset-{n}") for n in range(5)]
+    for client in clients:
+        client.reset()
+
+    await nobody_is_left(stack)
