@@ -33,6 +33,8 @@ _HABITS = (
 _SOUNDS = frozenset("ah oh uh eh ih hum hmm hm ha he hi ho ai ui mm".split())
 _DRAWN_OUT = re.compile(r"[^\W\d]?([^\W\d]{1,3}?)\1{2,}[^\W\d]{0,2}")
 """A letter or a syllable three times and more: "aaaaah", "hahaha"."""
+LONG, FEW = 6, 2
+"""No word of so many letters has so few different ones: "fufufuffufuf"."""
 
 
 class Silence:
@@ -74,10 +76,15 @@ def excess(text: str, evidence: float, no_speech: float) -> float:
     """By how much a text's evidence is more than what is asked for; the text is not believed where it is less."""
     words = "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
     asked = LEAST + OF_NO_SPEECH * max(no_speech - SPEECH, 0.0)
-    if all(word in _SOUNDS or _DRAWN_OUT.fullmatch(word) for word in words):
+    if all(map(_is_sound, words)):
         asked += OF_A_SOUND
     elif " ".join(words) in _HABITS:
         asked += OF_A_HABIT
     if weighed(text) != text:
         asked += OF_A_REPETITION
     return evidence - asked
+
+
+def _is_sound(word: str) -> bool:
+    babbled = word.isalpha() and len(word) >= LONG and len(set(word)) <= FEW
+    return babbled or word in _SOUNDS or _DRAWN_OUT.fullmatch(word) is not None
