@@ -23,6 +23,8 @@ OF_A_SOUND, OF_A_HABIT, OF_A_REPETITION = 4.0, 1.0, 1.0
 """Asked on top of what Whisper writes breath and animals as, of what it writes over noise by habit, and of what it says
 again and again. People do, too, and with more: "Dois, dois, dois." 3.4."""
 LEAST_PROBABILITY = 1e-8
+REPEATED = 2
+"""How often words are said on average, at most, by those who answer: "Não, não."; more is a repetition."""
 REPETITIVE = 2 / 3
 """A text with a smaller share of different words is weighed by those alone."""
 
@@ -80,7 +82,7 @@ def excess(text: str, evidence: float, no_speech: float) -> float:
         asked += OF_A_SOUND
     elif " ".join(words) in _HABITS:
         asked += OF_A_HABIT
-    if weighed(text) != text:
+    if REPEATED * len(set(words)) < len(words):
         asked += OF_A_REPETITION
     return evidence - asked
 

@@ -6,14 +6,15 @@ from workers.engines.evidence import LEAST, OF_A_HABIT, OF_A_REPETITION, OF_A_SO
 
 ANSWERS = ["Não.", "Não, não quero.", "É.", "Obrigado.", "Tchau!", "A B C", "11", "Legendas em português", "Banana."]
 HABITS = ["O que é isso?", "Legendas pela comunidade Amara.org", "E aí?"]
-REPETITIONS = ["Sim, sim.", "Pessoa! Pessoa! Pessoa!", "nove nove nove oito"]
+TWICE = ["Sim, sim.", "Não, não.", "nove nove nove oito"]
+REPETITIONS = ["Pessoa! Pessoa! Pessoa!", "Sim, sim, sim, sim."]
 SOUNDS = ["Ah!", "AAAAA!", "Hmmmmmm...", "Aaaaah!", "Ahahahahahah!", "Sussussussuss", "Fufufuffufufuf Fafafafaffafafaf"]
 
 
 @pytest.mark.parametrize(
     ("texts", "asked"),
     [
-        (ANSWERS, LEAST),
+        ([*ANSWERS, *TWICE], LEAST),
         (HABITS, LEAST + OF_A_HABIT),
         (SOUNDS, LEAST + OF_A_SOUND),
         (REPETITIONS, LEAST + OF_A_REPETITION),
