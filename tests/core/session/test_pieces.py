@@ -327,3 +327,21 @@ def test_a_full_stop_of_the_audios_end_is_left_out_where_the_sentence_goes_on(
 
     assert final.text == text
     assert [word.word for word in final.words] == [text.split()[1], "Ana."]
+
+
+def test_an_answer_that_says_less_than_is_known_changes_nothing(piecewise: Talk) -> None:
+    """It was asked for before, and is answered after."""
+    piecewise.windows(16, speaking=True)
+    piecewise.windows(2, speaking=False)
+    first = piecewise.final()
+    piecewise.windows(3, speaking=True)
+    piecewise.windows(2, speaking=False)
+    second = piecewise.final()
+    piecewise.answer(second, "um dois")
+    piecewise.windows(2, speaking=True)
+    piecewise.answer(first, "um")
+    say(piecewise, 3, "três")
+    piecewise.windows(3, speaking=False)
+
+    assert piecewise.final().start == second.end
+    assert last_final(piecewise).text == "um dois três"
