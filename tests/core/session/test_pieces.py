@@ -345,3 +345,12 @@ def test_an_answer_that_says_less_than_is_known_changes_nothing(piecewise: Talk)
 
     assert piecewise.final().start == second.end
     assert last_final(piecewise).text == "um dois três"
+
+
+def test_a_final_of_pieces_tells_its_language_only_where_it_was_to_be_found_out(piecewise: Talk) -> None:
+    """A worker says of each answer what it is in."""
+    say(piecewise, 16, "um", language="pt")
+    say(piecewise, 4, "dois", language="pt")
+    piecewise.windows(3, speaking=False)
+
+    assert (last_final(piecewise).text, last_final(piecewise).language) == ("um dois", UNSET)

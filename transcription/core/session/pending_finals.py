@@ -45,6 +45,8 @@ class PendingFinal:
     """The client's name for the flush that closed the segment."""
     answer: Result | None = None
     """There from the first where it was decoded ahead of the endpoint, or where there is nothing to decode."""
+    detected: bool = False
+    """Whether its language was to be found out."""
     pieces: tuple[Piece, ...] = ()
     """What is known of its beginning already; the job is for the rest."""
     answered_at: float = 0.0

@@ -83,7 +83,7 @@ def final(
     return FinalTranscript(
         session_id=who.session_id,
         channel=who.channel,
-        language=_told(answer, detected=bool(pending.job.languages or pending.pieces)),
+        language=_told(answer, detected=pending.detected),
         segment_id=answer.segment_id,
         text=text,
         confidence=round(answer.confidence, 3),

@@ -245,6 +245,7 @@ class Utterance:
             flush_id=flush_id,
             answer=ahead.answer,
             answered_at=ahead.answered_at,
+            detected=self.language.detected,
             pieces=ahead.pieces,
         )
         return final, [*counted, *effects]
