@@ -72,10 +72,12 @@ def fetch(name: str, model_dir: str | None, cache_dir: str) -> Path:
 
 def turn_model(name: str) -> Path:
     """The ONNX file of `STT_TURN_MODEL`. Raises `ModelUnavailable`."""
-    spec = find_spec("pipecat") if name == SMART_TURN else None
-    package = (spec and spec.submodule_search_locations) or ["."]
-    path = Path(package[0]) / SMART_TURN_FILE if name == SMART_TURN else Path(name).expanduser()
-    if not path.is_file():
+    if name == SMART_TURN:
+        spec = find_spec("pipecat")
+        path = Path(spec.origin).parent / SMART_TURN_FILE if spec and spec.origin else None
+    else:
+        path = Path(name).expanduser()
+    if path is None or not path.is_file():
         raise ModelUnavailable(
             f"STT_TURN_MODEL={name} is not here: expected {SMART_TURN}, which comes with pip install --no-deps -r "
             "requirements/smart-turn.txt, or the path of its ONNX file."

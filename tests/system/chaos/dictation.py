@@ -1,6 +1,8 @@
 """A session whose segments end by `flush`, so that what it must be answered is known word for word."""
 
+import asyncio
 import itertools
+from collections.abc import Callable
 
 from harness.audio import noise
 from harness.echo import heard
@@ -54,3 +56,20 @@ class Dictation(Talker):
     def owed(self) -> list[tuple[str, str]]:
         """What they must be."""
         return list(self.expected.items())
+
+
+async def dictated_through(url: str, fault: Callable[[], object], patience_s: float) -> Dictation:
+    """Finals owed before a fault, a segment open over it, and others begun before it is over."""
+    async with Dictation(url) as talker:
+        await talker.begin()
+        await talker.dictate(8)
+        await talker.speak(noise(0.5, 1))
+        await asyncio.sleep(0.3)  # half of an open segment is in Redis
+        await asyncio.to_thread(fault)
+        await talker.speak(noise(0.5, 2))
+        await talker.close_segment()
+        for _ in range(10):
+            await talker.dictate(1)
+            await asyncio.sleep(0.5)
+        await talker.finish(patience_s)
+    return talker

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from harness.audio import noise
 from harness.sentinels import WatchedStack
 from harness.talker import Talker
 from tests.system.chaos.conftest import SETTINGS
-from tests.system.chaos.dictation import Dictation
+from tests.system.chaos.dictation import dictated_through
 
 RECOVERS_S = 40.0
 
@@ -36,23 +37,6 @@ def stack(tmp_path: Path) -> Iterator[WatchedStack]:
         yield stack
 
 
-async def dictated_through(stack: WatchedStack, fault: Callable[[WatchedStack], None]) -> Dictation:
-    """Finals owed before a failover, a segment open over it, and others begun before it is over."""
-    async with Dictation(stack.ws_url) as talker:
-        await talker.begin()
-        await talker.dictate(8)
-        await talker.speak(noise(0.5, 1))
-        await asyncio.sleep(0.3)  # half of an open segment is in Redis
-        await asyncio.to_thread(fault, stack)
-        await talker.speak(noise(0.5, 2))
-        await talker.close_segment()
-        for _ in range(10):
-            await talker.dictate(1)
-            await asyncio.sleep(0.5)
-        await talker.finish(RECOVERS_S)
-    return talker
-
-
 @pytest.mark.parametrize("fault", [killed, planned])
 async def test_a_failover_costs_no_final_and_no_process(
     stack: WatchedStack, fault: Callable[[WatchedStack], None]
@@ -60,12 +44,12 @@ async def test_a_failover_costs_no_final_and_no_process(
     """Of the promoted one too: the second time it is the first that takes over again."""
     before = stack.start().running("worker") + stack.running("web")
     first = stack.primary()
-    talker = await dictated_through(stack, fault)
+    talker = await dictated_through(stack.ws_url, partial(fault, stack), RECOVERS_S)
     second = stack.primary()
     for child in [child for child in stack.children if child.returncode is not None]:
         stack.again(child)
     await asyncio.to_thread(stack.await_replica)
-    back = await dictated_through(stack, fault)
+    back = await dictated_through(stack.ws_url, partial(fault, stack), RECOVERS_S)
 
     assert second is not first
     assert talker.finals == talker.owed
@@ -111,7 +95,9 @@ async def test_a_hung_master_is_passed_over(stack: WatchedStack) -> None:
     """Its connections stay open and say nothing: whoever listens there must go to the new one by himself."""
     with ExitStack() as until_then:
         stack.start()
-        talker = await dictated_through(stack, lambda _: until_then.enter_context(stack.frozen(stack.primary())))
+        talker = await dictated_through(
+            stack.ws_url, lambda: until_then.enter_context(stack.frozen(stack.primary())), RECOVERS_S
+        )
         async with Talker(stack.ws_url) as newcomer:
             answer = await newcomer.start(config={"vad_enabled": False})
             await newcomer.stream(noise(12.0, 4))  # who listens at the old one misses it within that time

@@ -14,7 +14,7 @@ from harness.talker import Talker
 from harness.waiting import until
 from tests.system.chaos.address import Address, Old
 from tests.system.chaos.conftest import SETTINGS
-from tests.system.chaos.dictation import Dictation
+from tests.system.chaos.dictation import dictated_through
 
 RECOVERS_S = 30.0
 
@@ -59,18 +59,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
 async def test_a_switchover_costs_no_final_and_no_process(pair: Pair) -> None:
     """Owed before it, open over it, begun after it: all come, and no process ends; new ones are let in."""
     before = pair.stack.running("worker") + pair.stack.running("web")
-    async with Dictation(pair.stack.ws_url) as talker:
-        await talker.begin()
-        await talker.dictate(8)
-        await talker.speak(noise(0.5, 1))
-        await asyncio.sleep(0.3)  # half of an open segment is in Redis
-        await asyncio.to_thread(pair.switch_over)
-        await talker.speak(noise(0.5, 2))
-        await talker.close_segment()
-        for _ in range(10):
-            await talker.dictate(1)
-            await asyncio.sleep(0.5)
-        await talker.finish(RECOVERS_S)
+    talker = await dictated_through(pair.stack.ws_url, pair.switch_over, RECOVERS_S)
     async with Talker(pair.stack.ws_url) as newcomer:
         answer = await newcomer.start(config={"vad_enabled": False})
 

@@ -188,10 +188,8 @@ def test_a_text_that_cannot_be_read_aloud_is_none(
     assert heard(engine, job(), audio(speech("s13_pm_alex"))) == Hypothesis("", 0.0, [])
 
 
-def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
-    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once; partials are not worth it."""
+def windows_of_a_doubter(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The windows of what an engine decodes from now on, which takes every decode for doubtful."""
     seen: list[int] = []
     generate = engine._generate
     monkeypatch.setattr(
@@ -200,6 +198,14 @@ def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
         lambda batch, *rest, **encoded: seen.append(batch[0].features.window) or generate(batch, *rest, **encoded),
     )
     monkeypatch.setattr(windows, "is_doubtful", lambda *_, **__: True)
+    return seen
+
+
+def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; partials are not worth it."""
+    seen = windows_of_a_doubter(engine, monkeypatch)
     final = heard(engine, job(), audio(speech("s24_pf_dora")))
     heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
 
@@ -212,14 +218,7 @@ def test_finals_are_decoded_in_the_window_that_is_set(monkeypatch: pytest.Monkey
     chosen = env.load(whisper_model="base", device="cpu", compute_type="int8", min_final_window_s=30, model_dir=None)
     monkeypatch.setattr(django_settings, "STT", chosen)
     engine = bootstrap._engine(1)
-    seen: list[int] = []
-    generate = engine._generate
-    monkeypatch.setattr(
-        engine,
-        "_generate",
-        lambda batch, *rest, **encoded: seen.append(batch[0].features.window) or generate(batch, *rest, **encoded),
-    )
-    monkeypatch.setattr(windows, "is_doubtful", lambda *_, **__: True)
+    seen = windows_of_a_doubter(engine, monkeypatch)
     final = heard(engine, job(), audio(speech("s24_pf_dora")))
     heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
 

@@ -16,7 +16,6 @@ from transcription.core.config import SAMPLE_RATE, SessionConfig, VadConfig
 from transcription.core.contract.jobs import Failure, Kind, Result, Transcript
 from transcription.core.contract.keyspace import resume_ttl_s
 from transcription.core.g711 import to_pcm
-from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript
 from transcription.core.resuming import FRESH, Checkpoint, segment_name
 from transcription.core.session import replies, turns
@@ -289,7 +288,7 @@ class Recognition:
         An answer that comes later than the fixed silence finds the utterance closed: then that was its end.
         """
         config, answer = self._config, utterance.answer_ahead
-        if answer and config.vad.turn_mode != "fixed" and utterance.language.code == PORTUGUESE:
+        if answer and turns.are_judged(config.vad, utterance.language.code):
             verdict = turns.judge(answer.text, answer.turn_probability)
             self._segmenter.wait(samples_from_ms(turns.silence_ms(verdict, config.vad)))
 

@@ -9,6 +9,7 @@ leaves it open, a model may have heard by how it was said whether the turn is ov
 from enum import Enum, auto
 
 from transcription.core.config import VadConfig
+from transcription.core.languages import PORTUGUESE
 from transcription.core.session.dictated import Tail, tail_of
 from transcription.core.text.dates import MONTHS
 from transcription.core.text.digit_runs import LABEL
@@ -74,6 +75,11 @@ OVER = 0.5
 DOUBT_MS = 1_500
 """How long a turn is held that does not sound over. Of those that are over many sound so, and a model's doubt is worth
 less than half a CPF: livekit/eot-bench finds 1.0 to 1.5 s best for Portuguese."""
+
+
+def are_judged(vad: VadConfig, language: str) -> bool:
+    """Whether what was said, in this language, changes the silence that ends a turn: the rules are Portuguese."""
+    return vad.turn_mode != "fixed" and language == PORTUGUESE
 
 
 def judge(text: str, probability: float | None = None) -> Verdict:

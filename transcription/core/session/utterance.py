@@ -9,7 +9,7 @@ from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.contract.jobs import Job, Kind, Result, Transcript, nothing
 from transcription.core.contract.keyspace import audio_key, group_name, overtaken_key
-from transcription.core.languages import PORTUGUESE
+from transcription.core.session import turns
 from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
 from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
@@ -203,8 +203,9 @@ class Utterance:
         if answer is None or not self._pieces.keep(job, answer):
             return [CountSpeculation("miss")]
         effects: list[Effect] = [CountSpeculation("kept")]
-        if self._window_start <= self._pieces.end and self._stabiliser.settle(self._pieces.words):
-            self._committed, self._window_start = self._pieces.words, self._pieces.end
+        words = self._pieces.words
+        if self._window_start <= self._pieces.end and self._stabiliser.settle(words):
+            self._committed, self._window_start = words, self._pieces.end
             effects += self._cancel_partial()
         return effects
 
@@ -279,7 +280,7 @@ class Utterance:
             beam_size=self.effort.beam_size,
             words=self._config.word_timestamps,
             known_in=known[-1].answer.language if known else "",
-            turn=ahead and self._config.vad.turn_mode != "fixed" and self.language.code == PORTUGUESE,
+            turn=ahead and turns.are_judged(self._config.vad, self.language.code),
         )
         return Speculation(job, now, known), [*self._store(), *self._cancel_partial(), Submit(job)]
 
