@@ -53,7 +53,9 @@ def _of_what_is_said(parser: argparse.ArgumentParser, defaults: Options) -> None
     add("--recordings", type=Path, metavar="DIR", help="a folder a language, for languages (espeak-ng's voices)")
     add("--noise", type=Path, metavar="PATH", help="manifest of clips without speech, for noise and street conditions")
     add(
-        "--conditions", type=_conditions, help=f"of wer and short, separated by commas: {', '.join(CONDITIONS)}, or all"
+        "--conditions",
+        type=_conditions,
+        help=f"of wer, accuracy and short, separated by commas: {', '.join(CONDITIONS)}, or all",
     )
     add(
         "--no-offline",

@@ -183,8 +183,9 @@ class Bench:
         return {"replay": {str(ms): each.as_json() for ms, each in found.items()}}, replay_markdown(found)
 
     def accuracy(self) -> Outcome:
-        """Finals against the model offline, by group, in virtual time."""
-        found = accuracy(self.options, self.pool, self.model, self.directory)
+        """Finals against the model offline, under each condition, by group, in virtual time."""
+        around, conditions = self.around(self.pool), self.conditions("clean")
+        found = accuracy(self.options, around, conditions, self.model, self.directory)
         return {"ways": [one.as_json() for one in found]}, accuracy_markdown(found)
 
     def keyterms(self) -> Outcome:

@@ -95,9 +95,9 @@ def assemble(recordings: Sequence[Recording], gaps_s: Sequence[float], starts_af
     return Script(np.concatenate(pcm), np.concatenate(active), tuple(placed), starts_after_s)
 
 
-def alone(recording: Recording, rate: int = SAMPLE_RATE) -> Script:
+def alone(recording: Recording, rate: int = SAMPLE_RATE, lead_s: float = LEAD_S) -> Script:
     """One clip as a session of its own, sent at so many samples a second."""
-    return replace(assemble([recording], [LEAD_S, TAIL_S]), rate=rate)
+    return replace(assemble([recording], [lead_s, TAIL_S]), rate=rate)
 
 
 def conversation(pool: Sequence[Recording], seconds: float, seed: int, talker: int) -> Script:

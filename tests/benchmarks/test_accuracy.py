@@ -18,9 +18,10 @@ def test_errors_are_counted_by_group_against_the_first_way() -> None:
     found = compared(
         pool,
         {
-            "offline": [SAID, "um dois", SAID, SAID],
-            "service": ["um dois três", SAID, SAID, "um dois três quatro cinco"],
+            "offline": [[SAID], ["um dois"], [SAID], [SAID]],
+            "service": [["um dois três"], [SAID], [SAID], ["um dois três quatro cinco"]],
         },
+        "phone",
     )
 
     rows = {(one.group, one.way): one for one in found}
@@ -35,14 +36,16 @@ def test_errors_are_counted_by_group_against_the_first_way() -> None:
     assert rows["all", "offline"].interval == (0.0, 0.0)
     assert rows["long", "service"].interval is None
     told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in accuracy_markdown(found).splitlines()]
-    assert ["real, exact references: 2 clips, 8 words", "service", "12.5%", "-12.5 (-50.0 to +25.0)", "1 / 1"] in told
+    row = ["real, exact references: 2 clips, 8 words", "service", "12.5%", "-12.5 (-50.0 to +25.0)", "1 / 1"]
+    assert ["phone", *row] in told
 
 
 @pytest.mark.parametrize(("worse", "chance"), [(1, True), (40, False)])
 def test_one_clip_in_forty_may_be_chance_and_all_of_them_are_not(worse: int, chance: bool) -> None:
     """The interval has nought in it, or has not."""
     pool = [spoken(0.1, text=SAID) for _ in range(40)]
-    (_, service) = compared(pool, {"offline": [SAID] * 40, "service": ["um dois três"] * worse + [SAID] * (40 - worse)})
+    texts = [["um dois três"]] * worse + [[SAID]] * (40 - worse)
+    (_, service) = compared(pool, {"offline": [[SAID]] * 40, "service": texts})
 
     assert service.interval
     assert (service.interval[0] <= 0 <= service.interval[1]) is chance
@@ -51,3 +54,13 @@ def test_one_clip_in_forty_may_be_chance_and_all_of_them_are_not(worse: int, cha
 def test_clips_without_a_folder_are_a_group_of_their_own() -> None:
     """The repository's own."""
     assert group(clip(name="s01.wav")) == group(clip(name="s02.wav")) == "clips"
+
+
+def test_a_clip_heard_several_times_is_one_clip() -> None:
+    """Its errors are those of all times, and so are its words."""
+    pool = [spoken(0.1, text=SAID), spoken(0.1, text=SAID)]
+    heard = {"offline": [[SAID] * 2, ["um"] * 2], "service": [[SAID, "um"], [SAID, "um"]]}
+    (_, service) = compared(pool, heard)
+
+    assert (service.clips, service.score.words, service.score.deletions) == (2, 16, 6)
+    assert (service.better, service.worse, service.points) == (1, 1, 0.0)
