@@ -23,7 +23,7 @@ from benchmarks.scoring import Score, score
 from transcription.core.config import SessionConfig, VadConfig
 from workers.engines import windows
 
-LEADS_S = (LEAD_S, 0.2, 0.1, 0.0)
+LEADS_S = (LEAD_S, 0.1)
 """Silence before a clip, each of the times that it is heard."""
 LONG_SILENCE_MS = 800
 RESAMPLED = 4_000

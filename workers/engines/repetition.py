@@ -82,6 +82,12 @@ def copy_at_end(text: str) -> bool:
     return any(words[-2 * n : -n] == words[-n:] and _is_phrase(words[-n:], PHRASE) for n in halves)
 
 
+def is_repeated(text: str) -> bool:
+    """Whether a text is nothing but copies of its beginning: in a short window a "cinco" may come out as "5 5"."""
+    words = _plain(text.split())
+    return any(words == words[:n] * (len(words) // n) for n in range(1, len(words) // 2 + 1))
+
+
 def is_monotonous(text: str) -> bool:
     """Whether a text says one word over and over: people do, and so does a model that has found no way in."""
     words = _plain(text.split())

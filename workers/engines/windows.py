@@ -62,4 +62,5 @@ def is_sparse(text: str, audio_s: float) -> bool:
 
 def is_doubtful(text: str, avg_logprob: float) -> bool:
     """Whether a decode is worth another, with the whole window: the model is unsure, or repeats itself."""
-    return avg_logprob < DOUBTFUL_LOGPROB or repetition.copy_at_end(text) or repetition.is_monotonous(text)
+    repeats = repetition.is_repeated(text) or repetition.copy_at_end(text) or repetition.is_monotonous(text)
+    return repeats or avg_logprob < DOUBTFUL_LOGPROB

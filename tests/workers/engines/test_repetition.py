@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.engines.repetition import collapse, copy_at_end, is_loop, is_monotonous, most_chars
+from workers.engines.repetition import collapse, copy_at_end, is_loop, is_monotonous, is_repeated, most_chars
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,25 @@ def test_a_copy_at_the_end_is_what_short_windows_make(text: str, copy: bool) -> 
 def test_one_word_over_and_over_is_seen(text: str, monotonous: bool) -> None:
     """Five times in a row; numbers are said so."""
     assert is_monotonous(text) is monotonous
+
+
+@pytest.mark.parametrize(
+    ("text", "repeated"),
+    [
+        ("5 5", True),
+        ("Oi! Oi!", True),
+        ("Hoje... Hoje... Hoje...", True),
+        ("Aqui, aqui. Aqui, aqui.", True),
+        ("nove oito nove oito", True),
+        ("Não, não quero.", False),
+        ("nove nove oito nove", False),
+        ("sim", False),
+        ("", False),
+    ],
+)
+def test_nothing_but_copies_is_seen(text: str, repeated: bool) -> None:
+    """However many there are, and of whatever."""
+    assert is_repeated(text) is repeated
 
 
 def test_known_words_stay() -> None:

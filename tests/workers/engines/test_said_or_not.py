@@ -3,6 +3,7 @@
 The service's VAD, endpointer and engine, without the wire between them.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.hearing import SPECULATIVE, decoded
 from benchmarks.sounds import SECONDS, sounds, traffic
-from harness.audio import SAMPLE_RATE, speech
+from harness.audio import AUDIO, SAMPLE_RATE, speech
 from transcription.core.config import VadConfig
 from transcription.core.session.endpointing import SilenceEndpointer
 from transcription.core.session.segmenter import Audio, Segmenter
@@ -34,6 +35,8 @@ WORDS = {
     "farmácia": ("s24_pf_dora", 3.06, 3.7),
 }
 """Of the test speech, from and to which second."""
+ANSWERS = {"cinco": 1, "oi": 1, "aqui_aqui": 2}
+"""Recordings by their name, and how many words they are: always the same one."""
 SOUNDS = sounds()
 
 
@@ -71,6 +74,17 @@ def test_a_word_between_silences_has_a_text(engine: WhisperEngine, word: str, no
 
     assert heard.text
     assert heard.dropped is None
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_word_is_written_as_often_as_it_was_said(engine: WhisperEngine, answer: str) -> None:
+    """In a short window "5 5" and "Oi! Oi!" were written."""
+    (name,) = (path.stem for path in (AUDIO / "answers").glob(f"{answer}_p*"))
+    (heard,) = finals(engine, np.frombuffer(speech(f"answers/{name}"), "<i2") / 32768)
+
+    words = re.findall(r"\w+", heard.text.lower())
+    assert len(words) == ANSWERS[answer]
+    assert len(set(words)) == 1
 
 
 @pytest.mark.parametrize("sound", SOUNDS)

@@ -43,6 +43,7 @@ def test_no_window_is_of_the_length_ctranslate2_takes_for_features() -> None:
         ("vire à direita na avenida", -1.1, True),
         ("vire à direita vire à direita", -0.3, True),
         ("O O O O O O O", -0.3, True),
+        ("5 5", -0.3, True),
         ("", -0.3, False),
     ],
 )

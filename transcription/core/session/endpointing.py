@@ -18,10 +18,9 @@ WINDOW = 512
 
 HYSTERESIS = 0.15
 """Silero's own (`VADIterator`): between words the probability dips without speech being over."""
-SURE, SURE_SHARE = 0.95, 1 / 3
-"""Speech that is over before it has lasted its minimum is an utterance all the same if the VAD was that sure of some of
-it and it has lasted this share of the minimum: a "sim" lasts 100 to 250 ms. Silero gives speech 0.99, and what sounds a
-little like it (an owl) 0.85."""
+BRIEF = 1 / 3
+"""Speech that is over before it has lasted its minimum is an utterance all the same if it has lasted this share of it:
+a "sim" lasts 100 to 250 ms, an "a" that is spelt 220. Whether anybody spoke is told better by the final's text."""
 CUT_SEARCH_S = 5.0
 """A too long utterance is cut at the quietest place of its last seconds."""
 DIP = 3
@@ -30,7 +29,7 @@ DIP = 3
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A segment begins: speech has lasted its minimum, or the VAD was sure of less."""
+    """A segment begins: speech has lasted its minimum, or less and is over."""
 
     start: int
     """Its first sample, pre-roll included."""
@@ -132,7 +131,6 @@ class SilenceEndpointer:
         self._start = 0
         self._speech_at = 0
         self._voiced = 0
-        self._peak = 0.0
         self._last_voiced = start
         self._paused = False
         self._powers: deque[float] = deque(maxlen=self._cut_search // WINDOW)
@@ -175,15 +173,14 @@ class SilenceEndpointer:
         voiced = probability >= (self._on if self._state is _State.SILENCE else self._off)
         if voiced:
             if self._state is _State.SILENCE:
-                self._state, self._speech_at, self._voiced, self._peak = _State.CANDIDATE, begin, 0, 0.0
+                self._state, self._speech_at, self._voiced = _State.CANDIDATE, begin, 0
             self._voiced += WINDOW
-            self._peak = max(self._peak, probability)
             self._last_voiced = self._position
             self._wait = self._min_silence
         match self._state:
             case _State.CANDIDATE if self._voiced >= self._min_speech:
                 return self._open()
-            case _State.CANDIDATE if self._is_sure and self.silent_for >= (self._speculate or self._min_silence):
+            case _State.CANDIDATE if self._is_brief and self.silent_for >= (self._speculate or self._min_silence):
                 return [*self._open(), *self._in_speech(voiced)]
             case _State.CANDIDATE if self.silent_for >= self._min_silence:
                 self._state = _State.SILENCE
@@ -215,9 +212,9 @@ class SilenceEndpointer:
         self._min_silence = self._wait = samples_from_ms(config.min_silence_ms)
 
     @property
-    def _is_sure(self) -> bool:
-        """Whether a candidate is speech, though it has not lasted its minimum."""
-        return self._peak >= max(SURE, self._on) and self._voiced >= SURE_SHARE * self._min_speech
+    def _is_brief(self) -> bool:
+        """Whether a candidate that is over is speech, though it has not lasted its minimum."""
+        return self._voiced >= BRIEF * self._min_speech
 
     def _open(self) -> list[Endpoint]:
         self._state, self._start, self._paused = _State.SPEECH, self._segment_start(), False
