@@ -227,6 +227,8 @@ class Session:
 
     def tick(self, now: float, queue_wait_s: float = 0.0) -> list[Effect]:
         """Time passed: call every half second or so. `queue_wait_s`: how long a job has to wait for its turn."""
+        if self.saturated:
+            self._last_heard_from = now  # it may send what it likes: nobody reads it
         match self._life:
             case Connected(since=since) if now >= since + self.config.start_timeout_s:
                 self._become(Ended(), "no start_session in time")
