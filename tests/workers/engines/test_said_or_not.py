@@ -3,8 +3,6 @@
 The service's VAD, endpointer and engine, without the wire between them.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,7 +15,6 @@ from transcription.core.session.endpointing import SilenceEndpointer
 from transcription.core.session.segmenter import Audio, Segmenter
 from transcription.ingress.vad import SileroVad
 from workers.engines.engine import Hypothesis
-from workers.engines.model_store import resolve
 from workers.engines.whisper import WhisperEngine
 
 pytestmark = pytest.mark.model
@@ -35,11 +32,6 @@ WORDS = {
 }
 """Of the test speech, from and to which second."""
 SOUNDS = sounds()
-
-
-@pytest.fixture(scope="module")
-def engine() -> WhisperEngine:
-    return WhisperEngine(Path(resolve("base", None, "~/.cache/whisper-stt")), "cpu", "int8", cpu_threads=1, lanes=1)
 
 
 def finals(engine: WhisperEngine, samples: NDArray[np.float64]) -> list[Hypothesis]:
