@@ -14,8 +14,8 @@ Who only listens sends a PING now and then, and redis-py 8.1.0 does not mind tha
 (`redis.asyncio.client.PubSub.check_health`): of a server that hangs while another is promoted nothing would be heard,
 and nobody would look for the other. Disconnected, the listener connects and subscribes anew by itself.
 
-A channel whose subscription fails is kept for ever by channels_redis 4.3.0 (`pubsub.py`, `_subscribe_to_channel`),
-though nobody knows its name: as many as clients try to connect while Redis is away.
+A channel whose subscription fails is kept for ever by channels_redis 4.3.0 (channels_redis/pubsub.py
+`_subscribe_to_channel`), though nobody knows its name: as many as clients try to connect while Redis is away.
 """
 
 import asyncio
