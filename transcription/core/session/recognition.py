@@ -338,8 +338,7 @@ class Recognition:
 
     @property
     def _redaction(self) -> Redaction:
-        finals = (answer.text for answer in reversed(self._checkpoint.answers) if isinstance(answer, FinalTranscript))
-        return Redaction(self._config.redact, next(filter(None, finals), ""))
+        return Redaction(self._config.redact, self._checkpoint.said)
 
     def _open(self, opened: Opened, now: float) -> Utterance:
         self.segments += 1
