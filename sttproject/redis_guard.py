@@ -1,4 +1,4 @@
-"""Three things about Redis that its client libraries do not do for us; drop each when upstream does.
+"""Four things about Redis that its client libraries do not do for us; drop each when upstream does.
 
 A server that is no longer the primary says so, and redis-py 8.1.0 tells the caller and keeps the connection, to which
 no other answer will ever come (`READONLY`, `MASTERDOWN`; `UNBLOCKED` to whoever waits there; redis/redis-py issues 460
@@ -13,12 +13,16 @@ that None and dies of an AttributeError (kombu/transport/redis.py 5.7.0; celery/
 Who only listens sends a PING now and then, and redis-py 8.1.0 does not mind that it is not answered
 (`redis.asyncio.client.PubSub.check_health`): of a server that hangs while another is promoted nothing would be heard,
 and nobody would look for the other. Disconnected, the listener connects and subscribes anew by itself.
+
+A channel whose subscription fails is kept for ever by channels_redis 4.3.0 (channels_redis/pubsub.py
+`_subscribe_to_channel`), though nobody knows its name: as many as clients try to connect while Redis is away.
 """
 
 import asyncio
 
 import redis
 import redis.asyncio.client
+from channels_redis.pubsub import RedisPubSubLoopLayer
 from kombu.transport import redis as transport
 from redis._parsers.base import BaseParser
 
@@ -39,7 +43,7 @@ class NoLongerWaitingError(redis.ConnectionError):
 
 
 def install() -> None:
-    """Patch both libraries; once a process, before the first connection."""
+    """Patch the libraries; once a process, before the first connection."""
     BaseParser.EXCEPTION_CLASSES |= {
         "READONLY": NotPrimaryError,
         "MASTERDOWN": NoPrimaryError,
@@ -68,3 +72,14 @@ def install() -> None:
             await ping(self)
 
     redis.asyncio.client.PubSub.check_health = check_health  # type: ignore[method-assign]
+
+    subscribe = RedisPubSubLoopLayer._subscribe_to_channel
+
+    async def subscribe_or_forget(self: RedisPubSubLoopLayer, channel: str) -> None:
+        try:
+            await subscribe(self, channel)
+        except BaseException:
+            self.channels.pop(channel, None)
+            raise
+
+    RedisPubSubLoopLayer._subscribe_to_channel = subscribe_or_forget

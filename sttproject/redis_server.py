@@ -109,14 +109,17 @@ def at(url: str) -> OneServer | Sentinels:
 
 
 def _sentinels(url: str) -> Sentinels:
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    master, _, db = parts.path.strip("/").partition("/")
+    # not by urlsplit: Pythons since 3.11.12 allow an address in brackets only in the first place
+    scheme, _, rest = url.partition("://")
+    rest, _, query = rest.partition("?")
+    places, _, path = rest.partition("/")
+    credentials, _, hosts = places.rpartition("@")
+    master, _, db = path.strip("/").partition("/")
     if not master:
         raise ValueError("expected the master's name after the sentinels: redis+sentinel://host:26379/mymaster/0")
     if db and not db.isdigit():
         raise ValueError(f"expected a database's number after the master's name, got {db!r}")
-    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    asked = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := sorted(set(asked) - TLS_OPTIONS - SENTINELS_OWN):
         expected = ", ".join(sorted(TLS_OPTIONS | SENTINELS_OWN))
         raise ValueError(f"with Sentinel {', '.join(unknown)} is no option: expected of {expected}")
@@ -125,7 +128,7 @@ def _sentinels(url: str) -> Sentinels:
     options: dict[str, Any] = dict(parse_url(plain))
     options.pop("host")
     tls = {option: options[option] for option in TLS_OPTIONS & set(options)}
-    if parts.scheme == "rediss+sentinel":
+    if scheme == "rediss+sentinel":
         tls["ssl"] = options["ssl"] = True
     elif tls:
         raise ValueError(f"{', '.join(sorted(tls))} is for rediss+sentinel://")

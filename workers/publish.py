@@ -44,7 +44,11 @@ class Publisher:
         """Tell the session of an encoded result. Raises `redis.RedisError` or `TimeoutError`."""
         message = ResultMessage(type=RESULT_TYPE, payload=payload)
         sending = asyncio.run_coroutine_threadsafe(self._layer.group_send(job.group, message), self._loop)
-        sending.result(SEND_TIMEOUT_S)
+        try:
+            sending.result(SEND_TIMEOUT_S)
+        except TimeoutError:
+            sending.cancel()  # else those of a Redis that hangs would pile up, and come all at once
+            raise
 
     def reconnect(self) -> None:
         """Go on over a new connection: a Redis that is no longer the primary takes messages, and nobody hears them."""

@@ -18,7 +18,7 @@ from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Job, Kind, nothing
 from transcription.core.session.effort import effort
 from transcription.core.session.endpointing import WINDOW
-from transcription.core.session.pieces import Pieces
+from transcription.core.session.pieces import Piece, Pieces
 from transcription.core.session.utterance import SLIDE_AT, STORE_MS
 
 WINDOW_S = WINDOW / SAMPLE_RATE
@@ -139,7 +139,10 @@ class Saying:
         self._awaited: Task | None = None
         self._ahead: Task | None = None
         self._ahead_answered = False
-        self._overtaken: Task | None = None
+        self._overtaken: set[str] = set()
+        """Jobs of finals decoded ahead that speech went on after before they were answered."""
+        self._known: dict[str, tuple[Piece, ...]] = {}
+        """By a final's job: the pieces that it goes on from."""
         self._pieces = Pieces(samples_from_ms(talker.config.vad.piece_ms))
         self._closed = False
         self._window_start = 0.0
@@ -228,15 +231,16 @@ class Saying:
             if self._ahead_answered:
                 self._keep(self._ahead)
             else:
-                self._overtaken = self._ahead
+                self._overtaken.add(self._ahead.job.job_id)
             self._ahead = None
             self._partial_later()
 
     def _keep(self, task: Task) -> None:
         """What was decoded is a piece, if it is worth it; partials begin after it."""
-        end = task.job.end or 0
-        self._overtaken = None
-        if not self._pieces.keep(task.job, msgspec.structs.replace(nothing(task.job), text=self._name, audio_end=end)):
+        job, end = task.job, task.job.end or 0
+        self._overtaken.discard(job.job_id)
+        answer = msgspec.structs.replace(nothing(job), text=self._name, audio_end=end)
+        if not self._pieces.keep(self._known[job.job_id], job, answer):
             return
         self._window_start = max(self._window_start, end / SAMPLE_RATE)
         if self._awaited:
@@ -267,13 +271,14 @@ class Saying:
         start = known[-1].end if known else 0
         beam = effort(cell.step, self._talker.config).beam_size
         job = self._job(Kind.FINAL, beam, words=self._talker.config.word_timestamps, start=start, end=end)
+        self._known[job.job_id] = known
         task = Task(job, lambda: (end - start) / SAMPLE_RATE, lambda: None)
         task.answered = lambda: cell.answer(self._talker, lambda: self._answered(task))
         cell.submit(self._talker, task)
         return task
 
     def _answered(self, task: Task) -> None:
-        if self._overtaken is task:
+        if task.job.job_id in self._overtaken:
             self._keep(task)
         if self._ahead is not task:
             return

@@ -20,6 +20,15 @@ async def service() -> AsyncIterator[ScriptedService]:
 
 
 @pytest.fixture
+async def no_task_is_left(service: ScriptedService) -> AsyncIterator[None]:
+    """When a test is over all that its client began is, too."""
+    before = asyncio.all_tasks()
+    yield
+    await settle(lambda: asyncio.all_tasks() - {asyncio.current_task()} <= before)
+    assert all(peer.ws.state.name == "CLOSED" for peer in service.peers)
+
+
+@pytest.fixture
 def recording(tmp_path: Path) -> Path:
     """1.2 s at 48 kHz stereo, which needs decoding."""
     path = tmp_path / "gravação.flac"

@@ -84,14 +84,18 @@ async def test_a_call_has_a_bound_and_a_life(async_valkey: redis.asyncio.Redis) 
     assert 0 < await async_valkey.ttl(KEY) <= keyspace.CALL_OVER_TTL_S
 
 
-async def test_a_full_redis_is_waited_for(async_valkey: redis.asyncio.Redis) -> None:
-    """Nothing is lost; while much waits, what is passing is not even put."""
+async def test_a_full_redis_is_waited_for(async_valkey: redis.asyncio.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is lost, nor logged that was said; while much waits, what is passing is not even put."""
     board = Board(async_valkey)
     await async_valkey.config_set("maxmemory", 1)
-    for number in range(calls.MOST_PASSING):
+    board.put("7", notice("segredo"))
+    for number in range(1, calls.MOST_PASSING):
         board.put("7", notice(str(number)))
     board.put("7", notice("passing", passing=True))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        while "Redis does not take them" not in caplog.text:
+            await asyncio.sleep(0.005)
+    assert "segredo" not in caplog.text
     assert len(board._waiting) == calls.MOST_PASSING
     await async_valkey.config_set("maxmemory", 0)
     await written(board)

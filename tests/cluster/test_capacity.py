@@ -170,7 +170,7 @@ async def test_a_redis_that_is_away_refuses_for_a_while() -> None:
 async def test_a_session_goes_on_elsewhere_with_what_is_settled(
     places: Capacity, elsewhere: Capacity, valkey: redis.Redis
 ) -> None:
-    """It is told whom it was taken from; another key's is as good as not there, but not free."""
+    """It is told whom it was taken from, each time; another key's is as good as not there, but not free."""
     settled = Checkpoint(segments=2, position=32_000)
     await places.admit("s", "first", BEA, 30)
     kept = {"owner": "first", "key": BEA.key_id, "settled": resuming.encode(settled)}
@@ -178,7 +178,8 @@ async def test_a_session_goes_on_elsewhere_with_what_is_settled(
 
     assert code(await elsewhere.admit("s", "thief", ANA, 30)) is ErrorCode.SESSION_EXISTS
     assert code(await elsewhere.admit("s", "plain", BEA)) is ErrorCode.SESSION_EXISTS
-    assert await elsewhere.admit("s", "second", BEA, 30) == Admitted(settled, "first")
+    for _ in range(2):  # the first answer may be lost
+        assert await elsewhere.admit("s", "second", BEA, 30) == Admitted(settled, "first")
     await places.release("first")
     assert valkey.get(keyspace.lease_key("s")) == b"second"
     assert valkey.hget(keyspace.resume_key("s"), "owner") == b"second"

@@ -7,6 +7,7 @@ import pytest
 import redis.asyncio
 
 from transcription import metrics
+from transcription.cluster import dispatch
 from transcription.cluster import outbox as outboxes
 from transcription.cluster.outbox import MAX_BATCH, Outbox, Sender
 from transcription.core import resuming
@@ -100,6 +101,26 @@ async def test_a_final_the_broker_refuses_is_tried_again_a_partial_is_not(async_
     await eventually(lambda: len(broker.published) == 2)
 
     assert broker.published == ["kept", "after"]
+
+
+async def test_a_broker_that_is_full_is_given_room(async_valkey: redis.asyncio.Redis, valkey: redis.Redis) -> None:
+    """Audio may fit where its final does not any more; and as long as that waits the outbox is stuck."""
+    valkey.set(FREED, b"x")
+    stuck = list[bool]()
+
+    async def publish(jobs: Sequence[Job]) -> Sequence[redis.RedisError | None]:
+        valkey.config_set("maxmemory", 1 if valkey.exists(FREED) else 0)
+        stuck.append(outbox.stuck)
+        return await dispatch.publish(async_valkey, jobs)
+
+    outbox = Outbox(async_valkey, publish)
+    outbox.put(Submit(job("test:held:f1", Kind.FINAL)), sender([]))
+    await eventually(lambda: outbox.stuck)
+    outbox.put(DiscardAudio(("freed",)), sender([]))
+    await eventually(lambda: valkey.llen(keyspace.FINALS_KEY))
+    await eventually(lambda: not outbox.stuck)
+
+    assert not stuck[0] and all(stuck[1:])
 
 
 async def test_a_final_is_in_its_index_before_a_worker_can_have_it(async_valkey: redis.asyncio.Redis) -> None:

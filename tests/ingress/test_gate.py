@@ -14,6 +14,7 @@ from transcription import metrics
 from transcription.audit.records import Record
 from transcription.ingress import runtime
 from transcription.ingress.auth import Gate
+from transcription.ingress.mailbox import QueueAwayError
 from transcription.keys.access import Key
 from transcription.keys.keyring import KeysUnavailableError
 
@@ -198,7 +199,7 @@ async def test_keys_that_cannot_be_looked_up_are_no_bad_keys(door: Door) -> None
     assert json.loads(body["body"])["error"] == "API keys cannot be checked now"
 
 
-AWAY = runtime.QueueAwayError("Connection refused")
+AWAY = QueueAwayError("Connection refused")
 
 
 @pytest.mark.parametrize("trouble", [AWAY, ExceptionGroup("an upload's tasks", [AWAY])])

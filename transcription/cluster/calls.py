@@ -83,7 +83,8 @@ class Board:
             try:
                 await self._put(batch)
             except redis.RedisError as error:
-                logger.warning("Notices of calls wait, Redis does not take them: %s", error)
+                # not the error's text: it quotes the command, and that is what was said
+                logger.warning("Notices of calls wait, Redis does not take them: %s", type(error).__name__)
                 await asyncio.sleep(RETRY_S)
                 continue
             for _ in batch:

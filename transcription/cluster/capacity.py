@@ -28,7 +28,6 @@ from transcription.core.capacity.admission import (
     Admission,
     Admitted,
     Principal,
-    Refusal,
     congested,
     decide,
     decide_on_jobs,
@@ -36,6 +35,7 @@ from transcription.core.capacity.admission import (
     max_sessions_reached,
     memory_full,
     most_sessions,
+    queue_away,
     room,
     session_exists,
 )
@@ -43,7 +43,6 @@ from transcription.core.capacity.load import ClusterLoad
 from transcription.core.config import Limits
 from transcription.core.contract import heartbeat, keyspace
 from transcription.core.contract.heartbeat import LEASE_RENEW_S, READ_S, Cost, GaveUp, Heartbeat, gave_up_decoder
-from transcription.core.protocol import ErrorCode
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +165,7 @@ class Capacity:
             return memory_full(max(self.load.memory, MEMORY_FULL))
         except redis.RedisError as error:
             logger.warning("Admission cannot reach Redis: %s", error)
-            return Refusal(ErrorCode.QUEUE_CONGESTION, "The service cannot reach its queue", retry_after_ms=2_000)
+            return queue_away()
 
     async def _admit(self, owner: str, lease: Lease, principal: Principal | None, *, recorded: bool) -> Admission:
         if barred := await bars.refusal(self._redis, lease.session_id, principal):

@@ -90,7 +90,10 @@ class MemoryCluster:
             if refusal:
                 return refusal
         self.leases[session_id] = Lease(owner, key_id, places)
-        return Admitted(checkpoint, before) if resumes else Admitted()
+        if not resumes or checkpoint is None:
+            return Admitted()
+        self.checkpoints[session_id] = owner, checkpoint
+        return Admitted(checkpoint, before)
 
     async def release(self, owner: str, *, resumable: bool = False) -> None:
         """Give the place of `owner` back; its checkpoint goes with it unless it is `resumable`."""

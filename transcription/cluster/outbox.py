@@ -91,42 +91,46 @@ class Outbox:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-                await self._store(batch)
-                await self._hand_over([effect.job for effect, _ in batch if isinstance(effect, Submit | Resend)])
+                await self._deliver([self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))])
 
-    async def _hand_over(self, jobs: list[Job]) -> None:
-        while jobs:
-            outcomes = await self._publish(jobs)
-            failed = [(job, error) for job, error in zip(jobs, outcomes, strict=True) if error]
-            for job, error in failed:
-                logger.warning("A job could not be published: %s", error, extra=job.log_context())
-            # a partial is not missed
-            jobs = [job for job, _ in failed if job.kind is Kind.FINAL]
-            self.stuck = bool(jobs)
-            if jobs:
-                await asyncio.sleep(RETRY_S)
-
-    async def _store(self, batch: list[Item]) -> None:
+    async def _deliver(self, batch: list[Item]) -> None:
+        """Write, then hand over the jobs; again and again, until all is taken that may not be missed."""
         # a final is noted in its session's index before it is published
         writes = [item for item in batch if not _is_partial(item[0])]
-        while writes:
-            try:
-                await self._restore(await self._write(writes))
-                self.stuck = False
-                break
-            except redis.RedisError as error:
-                self.stuck = True
-                # not the error's text: it quotes the command, and that is audio
-                logger.warning("Audio waits, Redis does not take it: %s", type(error).__name__)
+        jobs = [effect.job for effect, _ in batch if isinstance(effect, Submit | Resend)]
+        while writes or jobs:
+            writes = await self._store(writes)
+            if not writes:
+                jobs = await self._hand_over(jobs)
+            self.stuck = bool(writes or jobs)
+            if self.stuck:
                 await asyncio.sleep(RETRY_S)
                 # if Redis is full these make room
                 writes += [item for item in self._waiting if isinstance(item[0], DiscardAudio)]
                 self._waiting = deque(item for item in self._waiting if not isinstance(item[0], DiscardAudio))
+
+    async def _hand_over(self, jobs: list[Job]) -> list[Job]:
+        """Publish jobs; returns those to be published again."""
+        outcomes = await self._publish(jobs) if jobs else ()
+        failed = [(job, error) for job, error in zip(jobs, outcomes, strict=True) if error]
+        for job, error in failed:
+            logger.warning("A job could not be published: %s", error, extra=job.log_context())
+        # a partial is not missed
+        return [job for job, _ in failed if job.kind is Kind.FINAL]
+
+    async def _store(self, writes: list[Item]) -> list[Item]:
+        """Write, and say what audio is stored; returns what is to be written again, all or nothing."""
+        try:
+            await self._restore(await self._write(writes))
+        except redis.RedisError as error:
+            # not the error's text: it quotes the command, and that is audio
+            logger.warning("Audio waits, Redis does not take it: %s", type(error).__name__)
+            return writes
         for effect, sender in writes:
             if isinstance(effect, StoreAudio):
                 metrics.unstored_bytes.dec(len(effect.pcm))
                 sender.audio_stored(effect.segment_id, pcm_samples(effect.pcm))
+        return []
 
     async def _write(self, items: Sequence[Item]) -> list[tuple[StoreAudio, Sender]]:
         """Write in one round trip; returns the audio not taken, as Redis has lost its segment's beginning."""

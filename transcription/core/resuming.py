@@ -39,6 +39,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The last of them, `MAX_ANSWERS` at most."""
     language: str = ""
     """What was spoken, where that was found out."""
+    said: str = ""
+    """The last text that was not empty, as it was told: what follows may go on from it."""
     channels: tuple["Checkpoint", ...] = ()
     """Each channel's own, where there are several; they have the answers then."""
     order: tuple[int, ...] = ()
@@ -51,9 +53,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def plus(self, answer: FinalTranscript | Error, end: int) -> "Checkpoint":
         """The checkpoint with the next segment's answer; `end` is where that segment ends (samples at 16 kHz)."""
-        spoken = answer.language if isinstance(answer, FinalTranscript) and answer.language else self.language
-        kept = (*self.answers, answer)[-MAX_ANSWERS:]
-        return Checkpoint(segments=self.segments + 1, position=end, answers=kept, language=spoken)
+        kept, spoken, said = (*self.answers, answer)[-MAX_ANSWERS:], self.language, self.said
+        if isinstance(answer, FinalTranscript):
+            spoken, said = answer.language or spoken, answer.text or said
+        return Checkpoint(segments=self.segments + 1, position=end, answers=kept, language=spoken, said=said)
 
     def after(self, last_segment_id: str | None) -> "Checkpoint | None":
         """The checkpoint for a client whose last answer is `last_segment_id`'s: `answers` are those it has missed.

@@ -22,6 +22,7 @@ from django.http.request import split_domain_port, validate_host
 from transcription import metrics
 from transcription.audit.records import Record
 from transcription.ingress import runtime
+from transcription.ingress.mailbox import QueueAwayError
 from transcription.keys import access
 from transcription.keys.access import Key
 from transcription.keys.keyring import KeysUnavailableError
@@ -94,7 +95,7 @@ class Gate:
         """Let the handshake in to the application, or answer it with a denial: the gate's, or that Redis is away."""
         try:
             await self._pass(scope, receive, send)
-        except* runtime.QueueAwayError as away:
+        except* QueueAwayError as away:
             logger.warning("A handshake is refused, Redis cannot be reached: %s", away.exceptions[0])
             metrics.handshakes_total.labels(NO_QUEUE.outcome).inc()
             await deny(scope, receive, send, NO_QUEUE)

@@ -1,7 +1,7 @@
 """The WebSocket's shell: feeds a session with what comes, and does what the session asks for, in order.
 
 Besides it decides what a session cannot know: that no final is lost while the outbox cannot hand jobs over, and whose
-refusal of a session comes first (this process stops, the key's minutes are spent, admission). Metrics are counted here.
+refusal of a session comes first (this process stops, the key's minutes are spent, admission).
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from transcription.audit.refusals import REFUSALS
 from transcription.cluster.outbox import Outgoing, Sender
 from transcription.cluster.recovery import JobStates
 from transcription.core import protocol
-from transcription.core.capacity.admission import Admission, Admitted, shutting_down
+from transcription.core.capacity.admission import Admission, Admitted, queue_away, shutting_down
 from transcription.core.contract import jobs, keyspace
-from transcription.core.contract.jobs import RECORDED, Failure, Kind, Result
+from transcription.core.contract.jobs import Result
 from transcription.core.contract.messages import (
     CANCEL_TYPE,
     MAX_SHOWN,
@@ -64,6 +64,8 @@ from transcription.core.session.life import State
 from transcription.core.session.segmenter import heard
 from transcription.core.session.session import Session
 from transcription.ingress import draining, runtime
+from transcription.ingress.counting import Counting
+from transcription.ingress.mailbox import AWAY, Mailbox
 from transcription.ingress.runtime import Runtime
 from transcription.ingress.tracing import Traces
 from transcription.keys.access import Key
@@ -107,10 +109,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._dialect: str = scope.get("dialect", records.NATIVE)
         self.runtime = self._find_runtime()
         self.session = Session(uuid.uuid4().hex, self.runtime.defaults, self.runtime.tools, self._clock())
-        self.channel_layer = get_channel_layer()
+        self._mailbox = Mailbox(get_channel_layer())
         self._turn = asyncio.Lock()
         self._over = asyncio.Event()
-        self._job_states: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._gone = False
         self._talkers = 0
         self._sender = Sender(
@@ -120,13 +121,12 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             self._audio_stored,
         )
         self._began_ms = self._metered_ms = 0.0
-        self._predicted: dict[str, tuple[float, float]] = {}
         self._traces = Traces(self.session.uid, self.principal.name if self.principal else None)
+        self._counting = Counting(self._traces, recorded=self.runtime.defaults.recorded)
         self._shown = ""
         try:
-            self.channel_name = await runtime.open_channel(self.channel_layer)
-            results = partial(self.channel_layer.receive, self.channel_name)
-            await self._serve(partial(self._hear_client, receive), results, self._job_states.get, self._tick)
+            await self._mailbox.open()
+            await self._serve(partial(self._hear_client, receive), self._mailbox.receive, self._tick)
         except asyncio.CancelledError:
             # the server stops, or the client has been gone for too long
             await self._run(self.session.fail())
@@ -136,10 +136,11 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
 
     async def _serve(self, *sources: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         async with asyncio.TaskGroup() as group:
-            pumps = [group.create_task(self._pump(source)) for source in sources]
+            running = [self._mailbox.fill(), *(self._pump(source) for source in sources)]
+            tasks = [group.create_task(each) for each in running]
             await self._over.wait()
-            for pump in pumps:
-                pump.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _hear_client(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """The client's next message, once there is room for it: what is not read here is not read from the socket.
@@ -165,8 +166,6 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         return {"type": "session.tick"}
 
     async def _pump(self, source: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        # no await between `dispatch` and `source`: the channel layer forgets a channel when its reader is cancelled
-        # while it waits there, and only then
         while True:
             message = await source()
             async with self._turn:
@@ -206,12 +205,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         await self._hear_result(jobs.decode_result(message["payload"]))
 
     async def _hear_result(self, result: Result) -> None:
-        metrics.jobs_total.labels(self._label(result.kind), "failed" if isinstance(result, Failure) else "done").inc()
-        if expected := self._predicted.pop(result.job_id, None):
-            predicted_s, sent_at = expected
-            metrics.final_predicted_seconds.observe(predicted_s)
-            metrics.final_actual_seconds.observe(self._clock() - sent_at, self._traces.exemplar(result.segment_id))
-        await self._run(self.session.receive_result(result, self._clock()))
+        now = self._clock()
+        self._counting.answered(result, now)
+        await self._run(self.session.receive_result(result, now))
 
     async def tick(self, message: dict[str, Any]) -> None:
         """Time passed: meter the key's audio, see whether it is still good, shed, let the session look at the clock."""
@@ -235,7 +231,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         await self._run(self.session.receive_loss(states.died, now, worker_died=True))
 
     def _hear_states(self, states: JobStates) -> None:
-        self._job_states.put_nowait({"type": "session.job_states", "job_states": states})
+        self._mailbox.put({"type": "session.job_states", "job_states": states})
 
     async def cancel(self, message: CancelMessage) -> None:
         """An operator ends the session."""
@@ -258,7 +254,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             text=self._shown[-MAX_SHOWN:] if message["text"] else None,
         )
         answer = ReportMessage(type=REPORT_TYPE, report=msgspec.to_builtins(report))
-        await self.channel_layer.send(message["to"], answer)
+        await self._mailbox.answer(message["to"], answer)
 
     async def stop(self, message: dict[str, Any]) -> None:
         """The server stops: the session is told and ends."""
@@ -290,33 +286,19 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         """Hand over what is for Redis."""
         match effect:
             case Submit(job=job):
-                load = self.runtime.capacity.load
-                if job.label == Kind.FINAL and load.workers:
-                    self._predicted.setdefault(job.job_id, (load.estimate_ms() / 1000, self._clock()))
-                metrics.jobs_total.labels(job.label, "sent").inc()
+                self._counting.submitted(job, self.runtime.capacity.load, self._clock())
             case Resend(job=job):
-                metrics.jobs_total.labels(job.label, "resent").inc()
+                self._counting.resent(job)
         self.runtime.outbox.put(self._traces.mark(effect), self._sender)
-
-    def _count(self, message: protocol.ServerMessage) -> None:
-        match message:
-            case protocol.Error(code=code):
-                metrics.errors_total.labels(code).inc()
-            case protocol.FinalTranscript(audio_duration_ms=0):
-                pass  # the answer to a flush in silence: nothing was decoded
-            case protocol.PartialTranscript(timing=timing) | protocol.FinalTranscript(timing=timing):
-                kind = self._label(Kind.FINAL if message.is_final else Kind.PARTIAL)
-                exemplar = self._traces.exemplar(message.segment_id)
-                for stage in metrics.TIMING_STAGES:
-                    metrics.stage_seconds.labels(kind, stage).observe(getattr(timing, f"{stage}_ms") / 1000, exemplar)
-                self._shown = message.text
-
-    def _label(self, kind: Kind) -> str:
-        return RECORDED if self.session.config.recorded else kind
 
     async def _send(self, message: protocol.ServerMessage, *, again: bool) -> None:
         if not again:
-            self._count(message)
+            self._counting.told(message)
+        match message:
+            case protocol.FinalTranscript(audio_duration_ms=0):
+                pass  # the answer to a flush in silence
+            case protocol.PartialTranscript() | protocol.FinalTranscript():
+                self._shown = message.text
         if not self._gone:
             # a client that has just gone: its `websocket.disconnect` waits behind the frames it has sent
             with contextlib.suppress(Disconnected):
@@ -337,14 +319,9 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
                 places=config.channels,
             )
         if isinstance(admission, Admitted):
+            admission = await self._enter(admission)
+        if isinstance(admission, Admitted):
             metrics.admissions_total.labels("resumed" if admission.checkpoint else "admitted").inc()
-            if admission.taken_from:
-                message = SupersededMessage(type=SUPERSEDED_TYPE)
-                await self.channel_layer.group_send(keyspace.group_name(admission.taken_from), message)
-            for group in self._groups():
-                await self.channel_layer.group_add(group, self.channel_name)
-            metrics.sessions_active.inc()
-            draining.sessions.add(self.session.uid)
         else:
             metrics.admissions_total.labels(admission.code).inc()
             key, language = self.principal.name if self.principal else "", self.session.config.language
@@ -353,6 +330,21 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         self._began_ms = self._metered_ms = self.session.audio_ms
         await self._run(effects)
         await self._run(self.session.shed(self.runtime.capacity.load.step))
+
+    async def _enter(self, admitted: Admitted) -> Admission:
+        """Be there for whoever has something for the session; where that cannot be, give its place back."""
+        metrics.sessions_active.inc()
+        draining.sessions.add(self.session.uid)
+        try:
+            if admitted.taken_from:
+                message = SupersededMessage(type=SUPERSEDED_TYPE)
+                await self._mailbox.tell(keyspace.group_name(admitted.taken_from), message)
+            await self._mailbox.join(keyspace.group_name(self.session.uid), keyspace.SESSIONS_GROUP)
+        except AWAY as error:
+            logger.warning("A session cannot be reached by its workers: %s", error)
+            await self._leave(resumable=True)
+            return queue_away()
+        return admitted
 
     async def _record(self, effect: RecordOpened | RecordSegment | RecordFailedSegment | RecordClosed) -> None:
         uid, submit = self.session.uid, self.runtime.recorder.submit
@@ -390,11 +382,7 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
         draining.sessions.discard(self.session.uid)
         metrics.sessions_active.dec()
         await self.runtime.capacity.release(self.session.uid, resumable=resumable)
-        for group in self._groups():
-            await self.channel_layer.group_discard(group, self.channel_name)
-
-    def _groups(self) -> tuple[str, str]:
-        return keyspace.group_name(self.session.uid), keyspace.SESSIONS_GROUP
+        await self._mailbox.leave()
 
     def _client(self) -> str:
         return (self.scope.get("client") or [""])[0]

@@ -7,7 +7,6 @@ from functools import cache, partial
 from typing import Protocol
 
 import redis.asyncio
-from channels.layers import BaseChannelLayer
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -29,10 +28,6 @@ from transcription.keys.keyring import Keyring
 
 LAST_RECORDS_S = 3.0
 """What a process that ends gives to records that still wait."""
-
-
-class QueueAwayError(Exception):
-    """Redis cannot be reached: nobody can be served who is not served already."""
 
 
 class Places(Protocol):
@@ -117,11 +112,3 @@ def current() -> Runtime:
         recovery=Recovery(client),
         board=Board(client),
     )
-
-
-async def open_channel(layer: BaseChannelLayer) -> str:
-    """A channel of the caller's own, which results come by. Raises `QueueAwayError`."""
-    try:
-        return str(await layer.new_channel())
-    except (redis.RedisError, OSError) as error:
-        raise QueueAwayError(str(error)) from error

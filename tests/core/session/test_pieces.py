@@ -251,6 +251,47 @@ def test_what_becomes_of_speculations_is_counted(piecewise: Talk) -> None:
     assert outcomes(piecewise, windows=3, speaking=False) == ["hit"]
 
 
+def test_a_piece_is_kept_with_those_that_it_goes_on_from(piecewise: Talk) -> None:
+    """Another may have taken their place meanwhile, and end later than this one begins."""
+    asked = []
+    for windows, answered, text in ((16, None, ""), (2, 0, "um"), (16, 1, "um dois")):
+        piecewise.windows(windows, speaking=True)
+        piecewise.windows(2, speaking=False)
+        asked.append(piecewise.final())
+        if answered is not None:
+            piecewise.answer(asked[answered], text)
+    assert [job.start for job in asked] == [0, 0, asked[0].end]
+    piecewise.windows(4, speaking=True)
+    piecewise.answer(asked[2], "dois três")
+    piecewise.windows(5, speaking=False)
+    assert piecewise.final().start == asked[2].end
+    piecewise.answer(piecewise.final(), "quatro")
+
+    assert last_final(piecewise).text == "um dois três quatro"
+
+
+@pytest.mark.parametrize(("order", "kept"), [((0, 1), ["kept", "kept"]), ((1, 0), ["kept", "miss"])])
+def test_answers_that_come_after_the_next_pause_are_kept_all_the_same(
+    piecewise: Talk, order: tuple[int, int], kept: list[str]
+) -> None:
+    """The longest of them; one that has not come by the end of the utterance is of no use any more."""
+    asked, counted = [], []
+    for windows in (16, 4, 4):
+        piecewise.windows(windows, speaking=True)
+        piecewise.windows(2, speaking=False)
+        asked.append(piecewise.final())
+    assert outcomes(piecewise, windows=1, speaking=True) == []
+    for at in order:
+        answer = transcript(asked[at], ("Quero", "Quero falar")[at])
+        effects = piecewise.session.receive_result(answer, piecewise.now)
+        counted += [effect.outcome for effect in effects if isinstance(effect, CountSpeculation)]
+    assert (counted, outcomes(piecewise, windows=5, speaking=False)) == (kept, ["hit", "miss"])
+    assert piecewise.final().start == asked[1].end
+    piecewise.answer(piecewise.final(), "com a Ana.")
+
+    assert last_final(piecewise).text == "Quero falar com a Ana."
+
+
 def test_partials_begin_after_a_piece_and_its_words_are_stable(piecewise: Talk) -> None:
     """The final will have them, so that they need not be heard again."""
     say(piecewise, 16, "Quero falar")

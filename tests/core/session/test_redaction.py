@@ -153,6 +153,22 @@ def test_a_group_said_after_a_pause_goes_with_the_one_before() -> None:
     assert finals == ["meu CPF é [NUMBER]", "", "[NUMBER]", "[NUMBER]", "isso, 25 anos"]
 
 
+def test_a_partial_that_may_go_on_from_what_is_not_known_yet_is_not_sent() -> None:
+    """Digits at the end of the segment before, whose final is awaited still; what is no digit is shown as ever."""
+    talking = talk()
+    talking.windows(3, speaking=False)
+    first = talking.final()
+    for heard in ("25 viu só", "então viu só"):
+        talking.windows(8, speaking=True)
+        talking.answer([job for job in talking.jobs if job.kind is Kind.PARTIAL][-1], heard, audio_end=64_000)
+    talking.answer(first, "meu CPF é 529 982")
+    talking.windows(8, speaking=True)
+    talking.answer([job for job in talking.jobs if job.kind is Kind.PARTIAL][-1], "25 viu só", audio_end=64_000)
+    shown = [message.text for message in talking.sent if isinstance(message, PartialTranscript)]
+
+    assert shown == ["então viu só", "[NUMBER] viu só"]
+
+
 def test_jobs_go_on_from_what_was_heard() -> None:
     """A decoder that is held to `[CPF]` would hear nonsense."""
     talking = talk()

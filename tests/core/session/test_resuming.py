@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.core.session.fakes import FAST, Talk
 from transcription.core import resuming
 from transcription.core.capacity.admission import Admitted
+from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Failure, Kind
 from transcription.core.protocol import EndReason, Error, FinalTranscript
 from transcription.core.resuming import MAX_ANSWERS, Checkpoint
@@ -24,8 +25,8 @@ START = '{"type": "start_session", "session_id": "s", "resume": true}'
 class Lasting(Talk):
     """A talk that may be resumed; `checkpoint` is what Redis would keep."""
 
-    def __init__(self, before: Checkpoint | None = None, last: str | None = None) -> None:
-        super().__init__(LONG)
+    def __init__(self, before: Checkpoint | None = None, last: str | None = None, config: SessionConfig = LONG) -> None:
+        super().__init__(config)
         self.effects: list[Effect] = []
         self.checkpoint = Checkpoint()
         text = START if last is None else START[:-1] + f', "last_segment_id": "{last}"}}'
@@ -66,6 +67,20 @@ def test_without_resume_nothing_is_kept() -> None:
     assert effects[0] == Admit("s", resume_window_s=0.0)
     assert not any(isinstance(effect, SaveCheckpoint) for effect in effects)
     assert not talk.session._resumable
+
+
+@pytest.mark.parametrize("last", ["seg-0001", "seg-0002", "seg-0003"])
+def test_digits_that_go_on_in_a_resumed_session_are_kept_out_of_it(last: str) -> None:
+    """Whatever the client has heard already, or heard after what was written down."""
+    redacts = replace(LONG, redact=("cpf",))
+    before = Lasting(config=redacts)
+    for said in ("olá", "meu CPF é 529 982"):
+        before.utter(said)
+    before.lose()
+    talk = Lasting(before.checkpoint, last, redacts)
+    talk.utter("25")
+
+    assert talk.texts()[-1] == "[NUMBER]"
 
 
 def test_a_lost_client_s_session_waits_with_its_utterance_open() -> None:

@@ -1,5 +1,6 @@
 """The session among lost jobs, failures and a Redis that is away, one behaviour a test."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -112,6 +113,26 @@ def test_a_client_is_not_read_from_while_its_audio_backs_up() -> None:
 
     assert talk.kinds() == ["session_started", "final_transcript", "session_ended"]
     assert talk.sent[-1].total_audio_ms == talk.sent[-2].audio_duration_ms == 30 * 32
+
+
+def test_a_client_that_is_not_read_from_is_not_silent() -> None:
+    """However long Redis is away; from when it is read from again its time runs anew."""
+    talk = Talk(replace(with_vad(FAST, enabled=False), max_buffer_ms=320, partial_results=False), redis_up=False)
+    talk.start()
+    talk.windows(12, speaking=True)
+    for _ in range(3):
+        talk.now += FAST.idle_timeout_s
+        talk.take(talk.session.tick(talk.now, math.inf))
+    assert talk.session.state is State.STREAMING
+    for effect in talk.stored:
+        talk.session.audio_stored(effect.segment_id, len(effect.pcm) // 2)
+    talk.now += FAST.idle_timeout_s / 2
+    talk.take(talk.session.tick(talk.now))
+    assert talk.session.state is State.STREAMING
+    talk.now += FAST.idle_timeout_s / 2
+    talk.take(talk.session.tick(talk.now))
+
+    assert talk.session.state is State.ENDING
 
 
 def test_a_client_is_not_read_from_while_too_many_finals_are_owed_to_it() -> None:

@@ -4,7 +4,6 @@ The service's VAD, endpointer and engine, without the wire between them.
 """
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from transcription.core.session.endpointing import SilenceEndpointer
 from transcription.core.session.segmenter import Audio, Segmenter
 from transcription.ingress.vad import SileroVad
 from workers.engines.engine import Hypothesis
-from workers.engines.model_store import resolve
 from workers.engines.whisper import WhisperEngine
 
 pytestmark = pytest.mark.model
@@ -38,11 +36,6 @@ WORDS = {
 ANSWERS = {"cinco": 1, "oi": 1, "aqui_aqui": 2}
 """Recordings by their name, and how many words they are: always the same one."""
 SOUNDS = sounds()
-
-
-@pytest.fixture(scope="module")
-def engine() -> WhisperEngine:
-    return WhisperEngine(Path(resolve("base", None, "~/.cache/whisper-stt")), "cpu", "int8", cpu_threads=1, lanes=1)
 
 
 def finals(engine: WhisperEngine, samples: NDArray[np.float64]) -> list[Hypothesis]:

@@ -23,7 +23,7 @@ redis.call('ZREMRANGEBYSCORE', starting, '-inf', now_ms - settled_ms)
 if key_sessions then redis.call('ZREMRANGEBYSCORE', key_sessions, '-inf', now) end
 redis.call('HINCRBY', counters, 'requests', 1)
 
-local kept = redis.call('HMGET', state, 'owner', 'key', 'settled')
+local kept = redis.call('HMGET', state, 'owner', 'key', 'settled', 'from')
 local holder, resumes = redis.call('GET', lease), resume_ttl ~= '' and kept[2] == key
 local answer = 'ok'
 -- the owner itself asks again when it has not heard the answer
@@ -54,6 +54,8 @@ if not resumes then
   redis.call('DEL', state)
   return answer
 end
-redis.call('HSET', state, 'owner', owner)
+-- who asks again is told of the same owner as before
+local from = kept[1] == owner and kept[4] or kept[1]
+redis.call('HSET', state, 'owner', owner, 'from', from)
 redis.call('EXPIRE', state, resume_ttl)
-return {kept[1], kept[3]}
+return {from, kept[3]}

@@ -125,6 +125,11 @@ def memory_full(share: float) -> Refusal:
     return Refusal(ErrorCode.QUEUE_CONGESTION, message, NO_WORKER_RETRY_MS)
 
 
+def queue_away() -> Refusal:
+    """The refusal while Redis cannot be reached."""
+    return Refusal(ErrorCode.QUEUE_CONGESTION, "The service cannot reach its queue", NO_WORKER_RETRY_MS)
+
+
 def shutting_down() -> Refusal:
     """The refusal of a web process that is being stopped: another will take the session."""
     return Refusal(ErrorCode.QUEUE_CONGESTION, "The server is shutting down", FULL_RETRY_MS)

@@ -56,7 +56,8 @@ def key_sessions_key(key_id: str) -> str:
 
 
 def resume_key(session_id: str) -> str:
-    """What another connection needs to go on with a session: hash of `owner` (uid), `key` (API key), `settled`."""
+    """What another connection needs to go on with a session: hash of `owner` and `from` (its uid, and that of the owner
+    before), `key` (API key), `settled`."""
     return f"stt:resume:{session_id}"
 
 

@@ -39,11 +39,14 @@ class Pieces:
         """Whether a final's answer is worth keeping where speech goes on after it."""
         return bool(self.least) and job.end is not None and job.end - job.start >= self.least
 
-    def keep(self, job: Job, answer: Transcript) -> bool:
-        """Keep an answer if it is worth it and has text, unless more is known already; returns whether it is kept."""
+    def keep(self, before: tuple[Piece, ...], job: Job, answer: Transcript) -> bool:
+        """Keep an answer, with those `before` that its job went on from, if it is worth it and has text.
+
+        Unless more is known already; returns whether it is kept. What is known by now may be other pieces than those.
+        """
         if not self.are_worth(job) or not answer.text or answer.audio_end <= self.end:
             return False
-        self._pieces = (*_until(self._pieces, job.start), Piece(job.start, answer.audio_end, answer))
+        self._pieces = (*before, Piece(job.start, answer.audio_end, answer))
         return True
 
     @property
@@ -61,11 +64,8 @@ class Pieces:
 
     def for_final(self, samples: int) -> tuple[Piece, ...]:
         """Those that a final of a segment of so many samples need not decode again."""
-        return _until(self._pieces, samples - int(REST * self.least))
-
-
-def _until(pieces: tuple[Piece, ...], position: int) -> tuple[Piece, ...]:
-    return tuple(piece for piece in pieces if piece.end <= position)
+        latest = samples - int(REST * self.least)
+        return tuple(piece for piece in self._pieces if piece.end <= latest)
 
 
 def joined(pieces: Sequence[Piece], start: int, rest: Transcript) -> Transcript:

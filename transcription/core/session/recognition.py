@@ -296,7 +296,10 @@ class Recognition:
         """Send the text that a partial or a speculation gives."""
         if not isinstance(result, Transcript) or not text or not self._config.partial_results:
             return []
-        shown = replies.partial(self._who, utterance, result, text, took_s, self._redaction)
+        redaction = self._redaction
+        if not self.answered and redaction.depends_on_what_was_said(text):
+            return []  # it is not known yet
+        shown = replies.partial(self._who, utterance, result, text, took_s, redaction)
         if not shown.text:
             return []
         utterance.note_shown(shown.audio_end_ms, shown.timing.server_total_ms, len(shown.text))
@@ -338,8 +341,7 @@ class Recognition:
 
     @property
     def _redaction(self) -> Redaction:
-        finals = (answer.text for answer in reversed(self._checkpoint.answers) if isinstance(answer, FinalTranscript))
-        return Redaction(self._config.redact, next(filter(None, finals), ""))
+        return Redaction(self._config.redact, self._checkpoint.said)
 
     def _open(self, opened: Opened, now: float) -> Utterance:
         self.segments += 1

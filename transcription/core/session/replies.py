@@ -1,4 +1,4 @@
-"""What a session says of its segments: speech events, transcripts with their latency receipt, failures; load.
+"""What a session says: that it begins and ends, of its segments (speech events, transcripts, failures), of the load.
 
 Transcripts are made here and nowhere else, so that what is redacted here is in no message, record or log.
 """
@@ -8,18 +8,22 @@ from dataclasses import dataclass
 import msgspec
 
 from transcription.core.audio import ms_from_samples
-from transcription.core.config import SAMPLE_RATE
+from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.contract.jobs import Failure, Transcript
 from transcription.core.protocol import (
+    EndReason,
     Error,
     ErrorCode,
     FinalTranscript,
     PartialTranscript,
+    SessionEnded,
+    SessionStarted,
     SpeechState,
     Status,
     Timing,
     VadEvent,
 )
+from transcription.core.resuming import Checkpoint
 from transcription.core.session.effort import Effort
 from transcription.core.session.pending_finals import PendingFinal
 from transcription.core.session.utterance import Utterance
@@ -37,6 +41,26 @@ class Identity:
     session_id: str
     channel: int | msgspec.UnsetType = msgspec.UNSET
     """Of several."""
+
+
+def started(
+    session_id: str, config: SessionConfig, language: str, resumed: Checkpoint | None, *, resume_asked: bool
+) -> SessionStarted:
+    """The session begins, or goes on from where it was when it is `resumed`."""
+    return SessionStarted(
+        session_id=session_id,
+        resumed=resumed is not None if resume_asked else msgspec.UNSET,
+        audio_received_ms=ms_from_samples(resumed.position) if resumed else msgspec.UNSET,
+        language=language if config.detect else msgspec.UNSET,
+        languages=list(config.languages) if config.detect else msgspec.UNSET,
+    )
+
+
+def ended(session_id: str, reason: EndReason, total_audio_ms: float, total_segments: int) -> SessionEnded:
+    """The session is over, with all that it had."""
+    return SessionEnded(
+        session_id=session_id, reason=reason, total_audio_ms=total_audio_ms, total_segments=total_segments
+    )
 
 
 def vad_event(who: Identity, utterance: Utterance, state: SpeechState, position: int) -> VadEvent:

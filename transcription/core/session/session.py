@@ -10,17 +10,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import assert_never
 
-from msgspec import UNSET
-
 from transcription.core import protocol
-from transcription.core.audio import ms_from_samples
 from transcription.core.capacity.admission import Admission, Admitted, Refusal
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Result
 from transcription.core.metadata import NOTHING
 from transcription.core.protocol import CloseCode, EndReason, ErrorCode
 from transcription.core.resuming import FRESH
-from transcription.core.session import options
+from transcription.core.session import options, replies
 from transcription.core.session.channels import Channels
 from transcription.core.session.complaints import Complaints
 from transcription.core.session.effects import Admit, Close, DiscardAudio, Effect, RecordClosed, RecordOpened, Send
@@ -230,6 +227,8 @@ class Session:
 
     def tick(self, now: float, queue_wait_s: float = 0.0) -> list[Effect]:
         """Time passed: call every half second or so. `queue_wait_s`: how long a job has to wait for its turn."""
+        if self.saturated:
+            self._last_heard_from = now  # it may send what it likes: nobody reads it
         match self._life:
             case Connected(since=since) if now >= since + self.config.start_timeout_s:
                 self._become(Ended(), "no start_session in time")
@@ -303,17 +302,11 @@ class Session:
         self._become(Live(State.STREAMING, starting.session_id, recognition), "resumed" if resumed else "admitted")
         if resumed:
             self.note("goes on with a lost connection's session")
-        started = protocol.SessionStarted(
-            session_id=starting.session_id,
-            resumed=resumed is not None if starting.wants_resumed else UNSET,
-            audio_received_ms=ms_from_samples(checkpoint.position) if resumed else UNSET,
-            language=self.language if config.detect else UNSET,
-            languages=list(config.languages) if config.detect else UNSET,
-        )
+        asked = starting.wants_resumed
         return [
             RecordOpened(starting.session_id, config, starting.metadata),
             *recognition.checkpoint(),
-            Send(started),
+            Send(replies.started(starting.session_id, config, self.language, resumed, resume_asked=asked)),
             *(Send(answer, again=True) for answer in checkpoint.answers),
         ]
 
@@ -359,9 +352,7 @@ class Session:
     def _finish(self, live: Live, why: str) -> list[Effect]:
         self._become(Ended(live.session_id, live.recognition), why)
         total_ms, segments = self.audio_ms, self.segments
-        ended = protocol.SessionEnded(
-            session_id=live.session_id, reason=live.reason, total_audio_ms=total_ms, total_segments=segments
-        )
+        ended = replies.ended(live.session_id, live.reason, total_ms, segments)
         over = live.gone_at is None or live.reason in (EndReason.CANCELLED, EndReason.DISCONNECTED)
         closed = RecordClosed(
             live.reason,

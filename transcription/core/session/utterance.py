@@ -77,8 +77,8 @@ class Utterance:
         self._partials = 0
         self._finals = 0
         self._speculation: Speculation | None = None
-        self._overtaken: Job | None = None
-        """A speculation that speech went on after before it was answered."""
+        self._overtaken: dict[str, Speculation] = {}
+        """Speculations that speech went on after before they were answered, by their jobs' ids."""
         self._pieces = Pieces(samples_from_ms(config.vad.piece_ms))
         self._heard_until = 0
         self._awaited: Job | None = None
@@ -186,21 +186,20 @@ class Utterance:
         if ahead is None:
             return []
         if ahead.answer is None and self._pieces.are_worth(ahead.job):
-            self._overtaken = ahead.job
+            self._overtaken[ahead.job.job_id] = ahead
             return []
-        return self._keep(ahead.job, ahead.answer)
+        return self._keep(ahead, ahead.answer)
 
     def hear_overtaken(self, result: Result) -> list[Effect] | None:
         """Take the answer to a speculation that speech went on after; `None` when it is none."""
-        job = self._overtaken
-        if job is None or job.job_id != result.job_id:
+        ahead = self._overtaken.pop(result.job_id, None)
+        if ahead is None:
             return None
-        self._overtaken = None
-        return self._keep(job, result if isinstance(result, Transcript) else None)
+        return self._keep(ahead, result if isinstance(result, Transcript) else None)
 
-    def _keep(self, job: Job, answer: Transcript | None) -> list[Effect]:
+    def _keep(self, ahead: Speculation, answer: Transcript | None) -> list[Effect]:
         """Keep what a speculation said as a piece, if it is worth it; partials begin after it then."""
-        if answer is None or not self._pieces.keep(job, answer):
+        if answer is None or not self._pieces.keep(ahead.pieces, ahead.job, answer):
             return [CountSpeculation("miss")]
         effects: list[Effect] = [CountSpeculation("kept")]
         words = self._pieces.words
@@ -229,6 +228,7 @@ class Utterance:
         samples = closed.end - self.start
         ahead = None if closed.continues else self._speculation
         counted: list[Effect] = [CountSpeculation("hit" if ahead else "miss")] if self._speculation else []
+        counted += [CountSpeculation("miss") for _ in self._overtaken]
         if ahead:
             effects = self._store()
         else:

@@ -56,6 +56,10 @@ class Redaction:
         spans, settled = self._spans(text), _settled(text, self.kinds)
         return _up_to(settled, text, spans), _up_to(min(settled, len(stable)), text, spans)
 
+    def depends_on_what_was_said(self, text: str) -> bool:
+        """Whether digits in it would be hidden after others, and not after anything else."""
+        return bool(self.kinds) and _spans(text, self.kinds, DIGITS) != _spans(text, self.kinds, "")
+
     def _spans(self, text: str) -> list[Span]:
         return _spans(text, self.kinds, self.after) if self.kinds else []
 
