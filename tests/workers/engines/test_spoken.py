@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.audio import speech
-from tests.workers.engines.test_whisper import audio, engine, heard, job
+from tests.workers.engines.decoding import audio, heard, job
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.languages import MOST_EVIDENCE
 from transcription.core.session.language import SpokenLanguage
@@ -14,7 +14,6 @@ from workers.engines.engine import Hypothesis
 from workers.engines.whisper import WhisperEngine
 
 pytestmark = pytest.mark.model
-__all__ = ["engine"]
 
 AMONG = ("pt", "es", "en")
 PORTUGUESE, OTHER = "s13_pm_alex", "s24_pf_dora"
