@@ -28,17 +28,9 @@ from transcription.core.protocol import (
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
 ComputeType = Literal[
-    "default",
-    "auto",
-    "int8",
-    "int8_float32",
-    "int8_float16",
-    "int8_bfloat16",
-    "int16",
-    "float16",
-    "bfloat16",
+    "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16",
     "float32",
-]
+]  # fmt: skip
 
 LISTS = (
     "allowed_hosts",
@@ -63,12 +55,13 @@ class Env(BaseSettings):
     """The service's settings. A field `x` is the variable `STT_X` unless its alias says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STT_", env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", populate_by_name=True
-    )
+        env_prefix="STT_", env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", populate_by_name=True,
+        str_strip_whitespace=True, allow_inf_nan=False,
+    )  # fmt: skip
 
     host: str = Field("0.0.0.0", description="Host to bind to")  # noqa: S104 - the contract's default
     port: int = Field(8000, ge=1, le=65535, description="Port to bind to")
-    max_sessions: int = Field(100, ge=1, description="Maximum concurrent sessions, cluster-wide")
+    max_sessions: int = Field(100, ge=1, le=1_000_000, description="Maximum concurrent sessions, cluster-wide")
     whisper_model: str = Field(
         "distil-large-v3",
         min_length=1,
@@ -113,7 +106,7 @@ class Env(BaseSettings):
     )
     beam_size: int = Field(5, ge=1, le=20, description="Beam size of finals (partials use 1)")
     model_dir: str | None = Field(None, description="Directory that holds models as `<name>/`")
-    cache_dir: str = Field("~/.cache/whisper-stt", description="Where the embedded model is joined")
+    cache_dir: str = Field("~/.cache/whisper-stt", min_length=1, description="Where the embedded model is joined")
     engine: Literal["whisper", "echo"] = Field("whisper", description="`echo` decodes nothing: for tests and load")
     echo_decode_ms: float = Field(0.0, ge=0, description="How long the echo engine pretends to decode (ms)")
     echo_pace: str | None = Field(
@@ -259,16 +252,20 @@ class Env(BaseSettings):
         86_400.0, ge=0, le=2_592_000, description="An event that its webhook does not take is sent again for (s)"
     )
 
-    otlp_endpoint: str = _plain(
+    otlp_endpoint: Annotated[str, AfterValidator(values.web_address)] = _plain(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
         "Where traces go (OTLP over HTTP), such as `http://collector:4318`; empty: nowhere "
         "([operations.md](operations.md#traces))",
     )
-    database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
-    secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
+    database_url: Annotated[str, AfterValidator(values.database_url)] = _plain(
+        "DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records"
+    )
+    secret_key: Annotated[str, AfterValidator(values.secret_key)] = _plain(
+        "SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production"
+    )
     debug: bool = _plain("DEBUG", False, "Django's debug pages; never in production")
-    allowed_hosts: Annotated[list[str], NoDecode] = _plain(
+    allowed_hosts: Annotated[list[str], NoDecode, AfterValidator(values.allowed_hosts)] = _plain(
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
