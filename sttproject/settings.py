@@ -32,6 +32,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "transcription.ingress.prefix.VaryByPrefix",
+    "transcription.ingress.nul.NoNul",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "transcription.ingress.probes.AnyHost",
     "django.middleware.security.SecurityMiddleware",
