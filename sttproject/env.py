@@ -235,7 +235,9 @@ class Env(BaseSettings):
         description="Path that the service is under on a shared host, such as `/stt`; empty: what the proxy says in "
         "`X-Forwarded-Prefix`, else none",
     )
-    status_token: str = Field("", description="Token that `/metrics` and `/health/status` want; empty: open")
+    status_token: Annotated[str, AfterValidator(values.token)] = Field(
+        "", description="Token that `/metrics` and `/health/status` want; empty: open"
+    )
     https: bool = Field(False, description="A proxy in front does TLS: cookies are secure, HSTS is sent")
     store_transcripts: bool = Field(True, description="Keep text and words in the audit records")
     retention_days: int = Field(0, ge=0, le=36_500, description="Audit records older are purged (days; 0: kept)")

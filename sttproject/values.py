@@ -59,6 +59,13 @@ def database_url(value: str) -> str:
     return value
 
 
+def token(value: str) -> str:
+    """What clients send in a header, or nothing: of other characters each has its own encoding."""
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("expected ASCII letters, digits and signs without spaces, such as openssl rand -hex 32 prints")
+    return value
+
+
 def secret_key(value: str) -> str:
     """What cookies are signed with."""
     if not value:

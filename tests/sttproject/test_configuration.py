@@ -229,6 +229,7 @@ def test_what_is_no_network_stops_the_start(monkeypatch: pytest.MonkeyPatch, net
         ("DATABASE_URL", "sqlite://", "expected sqlite:////path/to/file or postgres://"),
         ("DATABASE_URL", "postgres://stt:hunter2#x@db:5432/stt", "# is written %23"),
         ("SECRET_KEY", " ", "expected a long random string"),
+        ("STT_STATUS_TOKEN", "hunter2 ção", "expected ASCII letters, digits and signs"),
         ("ALLOWED_HOSTS", "", "expected host names without a scheme or port"),
         ("ALLOWED_HOSTS", "https://stt.example.com", "expected host names without a scheme or port"),
         ("ALLOWED_HOSTS", "stt.example.com:8443", "expected host names without a scheme or port"),
