@@ -348,7 +348,7 @@ class Env(BaseSettings):
 
 
 class BadEnvironment(SystemExit):
-    """One or more variables cannot be used; the message names each with its value and what is allowed."""
+    """What cannot be used: variables, each named with its value and what is allowed, or the file they are in."""
 
 
 def variable(field: str) -> str:
@@ -370,6 +370,8 @@ def load(**overrides: Any) -> Env:
     except ValidationError as error:
         lines = [_describe(problem) for problem in error.errors()]
         raise BadEnvironment("Bad configuration:\n" + "\n".join(f"  {line}" for line in lines)) from None
+    except (UnicodeError, OSError) as error:
+        raise BadEnvironment(f"{ENV_FILE} cannot be read ({error}): expected NAME=value a line, in UTF-8") from None
 
 
 def is_set(field: str) -> bool:

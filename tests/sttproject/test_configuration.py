@@ -274,6 +274,15 @@ def test_space_around_a_value_is_no_part_of_it(
     assert getattr(env.load(), field) == value
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, encoding: str) -> None:
+    """As editors on Windows write it."""
+    (tmp_path / ".env").write_text("# configuração\nSTT_PORT=9001\n", encoding=encoding)
+
+    with pytest.raises(env.BadEnvironment, match=r"\.env cannot be read .*: expected NAME=value a line, in UTF-8"):
+        env.load()
+
+
 def test_hosts_that_can_be_meant_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, addresses, whatever is under a name, and for webhooks with a scheme and a port."""
     monkeypatch.setenv("ALLOWED_HOSTS", "stt.example.com, .example.com,10.0.0.1,[fd00::1],web_1")
