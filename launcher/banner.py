@@ -14,6 +14,13 @@ PROFILES = {
 }
 
 
+def reached_at(host: str) -> str:
+    """What to write in URLs, on this machine, for an address that is listened on."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
 def banner(stt: env.Env, address: str, is_profile: bool, redis_from: str) -> str:
     profile = f"\n  {PROFILES[stt.device]} Set STT_* to choose otherwise." if is_profile else ""
     return f"""

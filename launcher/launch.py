@@ -9,13 +9,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 
 import redis
 
-from launcher.banner import banner
+from launcher.banner import banner, reached_at
 from launcher.preflight import CHECKS, LaunchError, unused_card
 from launcher.profile import machine_profile
 from launcher.secret import kept_secret
@@ -35,9 +34,12 @@ REPLACED = {"worker", "webhooks", HOUSEKEEPING}
 WORKED_S = 20.0
 """One that ends sooner after its start would end again: it is not replaced."""
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""What stops it."""
+
 
 class _Stopped(Exception):
-    """Ctrl-C or SIGTERM came."""
+    """Ctrl-C or SIGTERM came, or the terminal was closed."""
 
 
 def run(say: Callable[[str], None]) -> int:
@@ -46,12 +48,12 @@ def run(say: Callable[[str], None]) -> int:
     drain_s = 0.0
     os.chdir(BASE_DIR)
     try:
-        with _signals():
-            profile = machine_profile()
-            stt = env.load(**profile)
-            drain_s = stt.drain_s if env.is_set("drain_s") else 0.0  # Ctrl-C stops it at once, unless told otherwise
-            _start(stt, profile, children, say)
-            return _watch(children, say)
+        _heed_signals()
+        profile = machine_profile()
+        stt = env.load(**profile)
+        drain_s = stt.drain_s if env.is_set("drain_s") else 0.0  # Ctrl-C stops it at once, unless told otherwise
+        _start(stt, profile, children, say)
+        return _watch(children, say)
     except LaunchError as error:
         say(f"\nWhisper STT cannot run: {error}")
         return 1
@@ -61,11 +63,11 @@ def run(say: Callable[[str], None]) -> int:
             child.aloud = child.name == "web"  # whose sessions may take their time; Celery only says that it ends
         return 0
     finally:
-        with _signals(ignore=True):
-            if drain_s:  # its sessions need the worker
-                stop([child for child in children if child.name == "web"], drain_s + STOP_WITHIN_S)
-            stop([child for child in children if child.name != "redis"], STOP_WITHIN_S)
-            stop(children, 1.0)
+        _ignore_signals()
+        if drain_s:  # its sessions need the worker
+            stop([child for child in children if child.name == "web"], drain_s + STOP_WITHIN_S)
+        stop([child for child in children if child.name != "redis"], STOP_WITHIN_S)
+        stop(children, 1.0)
 
 
 def dry_run(say: Callable[[str], None]) -> int:
@@ -114,7 +116,7 @@ def _start(stt: env.Env, profile: dict[str, object], children: list[Child], say:
 
     children.append(Child("web", web_command(stt), {"STT_DRAIN_S": "0"} | environ))
     children.append(Child(HOUSEKEEPING, [sys.executable, "manage.py", HOUSEKEEPING, "--skip-checks"], environ))
-    address = "127.0.0.1" if stt.host in {"0.0.0.0", "::", ""} else stt.host  # noqa: S104 - compared, not bound
+    address = reached_at(stt.host)
     _wait_for(lambda: _answers(f"http://{address}:{stt.port}/health/ready"), "the web server", children)
     if stt.webhook_hosts:
         children.append(Child("webhooks", [sys.executable, "manage.py", "webhooks", "--skip-checks"], environ))
@@ -200,18 +202,19 @@ def _watch(children: list[Child], say: Callable[[str], None]) -> int:
         time.sleep(0.2)
 
 
-@contextmanager
-def _signals(*, ignore: bool = False) -> Iterator[None]:
-    """SIGINT and SIGTERM raise `_Stopped` inside, or are ignored."""
+def _heed_signals() -> None:
+    """Have what ends a program, from its terminal or from elsewhere, raise `_Stopped`: the first; more are ignored."""
 
     def stopped(number: int, frame: FrameType | None) -> None:
+        _ignore_signals()  # a terminal that is closed says so twice
         raise _Stopped
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    handler = signal.SIG_IGN if ignore else stopped
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+    for number in SIGNALS:
+        # what nohup has ignored stays so
+        if number not in {signal.SIGHUP, signal.SIGQUIT} or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stopped)
+
+
+def _ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

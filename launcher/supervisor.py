@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 LAST_LINES = 20
 
@@ -87,8 +88,9 @@ class Child:
         with self._process.stdout as output:
             while chunk := os.read(output.fileno(), 4096):
                 if self.aloud:
-                    sys.stderr.buffer.write(chunk)
-                    sys.stderr.flush()
+                    with suppress(OSError):  # a terminal that is gone, a full disk: unread, the child would stop
+                        sys.stderr.buffer.write(chunk)
+                        sys.stderr.flush()
                 *whole, line = (line + chunk).replace(b"\r", b"\n").split(b"\n")
                 self._tail.extend(text for part in whole if (text := part.decode(errors="replace").strip()))
 

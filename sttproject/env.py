@@ -28,17 +28,9 @@ from transcription.core.protocol import (
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
 ComputeType = Literal[
-    "default",
-    "auto",
-    "int8",
-    "int8_float32",
-    "int8_float16",
-    "int8_bfloat16",
-    "int16",
-    "float16",
-    "bfloat16",
+    "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16",
     "float32",
-]
+]  # fmt: skip
 
 LISTS = (
     "allowed_hosts",
@@ -63,12 +55,13 @@ class Env(BaseSettings):
     """The service's settings. A field `x` is the variable `STT_X` unless its alias says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STT_", env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", populate_by_name=True
-    )
+        env_prefix="STT_", env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", populate_by_name=True,
+        str_strip_whitespace=True, allow_inf_nan=False,
+    )  # fmt: skip
 
     host: str = Field("0.0.0.0", description="Host to bind to")  # noqa: S104 - the contract's default
     port: int = Field(8000, ge=1, le=65535, description="Port to bind to")
-    max_sessions: int = Field(100, ge=1, description="Maximum concurrent sessions, cluster-wide")
+    max_sessions: int = Field(100, ge=1, le=1_000_000, description="Maximum concurrent sessions, cluster-wide")
     whisper_model: str = Field(
         "distil-large-v3",
         min_length=1,
@@ -113,7 +106,7 @@ class Env(BaseSettings):
     )
     beam_size: int = Field(5, ge=1, le=20, description="Beam size of finals (partials use 1)")
     model_dir: str | None = Field(None, description="Directory that holds models as `<name>/`")
-    cache_dir: str = Field("~/.cache/whisper-stt", description="Where the embedded model is joined")
+    cache_dir: str = Field("~/.cache/whisper-stt", min_length=1, description="Where the embedded model is joined")
     engine: Literal["whisper", "echo"] = Field("whisper", description="`echo` decodes nothing: for tests and load")
     echo_decode_ms: float = Field(0.0, ge=0, description="How long the echo engine pretends to decode (ms)")
     echo_pace: str | None = Field(
@@ -242,7 +235,9 @@ class Env(BaseSettings):
         description="Path that the service is under on a shared host, such as `/stt`; empty: what the proxy says in "
         "`X-Forwarded-Prefix`, else none",
     )
-    status_token: str = Field("", description="Token that `/metrics` and `/health/status` want; empty: open")
+    status_token: Annotated[str, AfterValidator(values.token)] = Field(
+        "", description="Token that `/metrics` and `/health/status` want; empty: open"
+    )
     https: bool = Field(False, description="A proxy in front does TLS: cookies are secure, HSTS is sent")
     store_transcripts: bool = Field(True, description="Keep text and words in the audit records")
     retention_days: int = Field(0, ge=0, le=36_500, description="Audit records older are purged (days; 0: kept)")
@@ -259,16 +254,20 @@ class Env(BaseSettings):
         86_400.0, ge=0, le=2_592_000, description="An event that its webhook does not take is sent again for (s)"
     )
 
-    otlp_endpoint: str = _plain(
+    otlp_endpoint: Annotated[str, AfterValidator(values.web_address)] = _plain(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
         "Where traces go (OTLP over HTTP), such as `http://collector:4318`; empty: nowhere "
         "([operations.md](operations.md#traces))",
     )
-    database_url: str = _plain("DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records")
-    secret_key: str = _plain("SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production")
+    database_url: Annotated[str, AfterValidator(values.database_url)] = _plain(
+        "DATABASE_URL", "sqlite:///db.sqlite3", "Database of the audit records"
+    )
+    secret_key: Annotated[str, AfterValidator(values.secret_key)] = _plain(
+        "SECRET_KEY", INSECURE_SECRET_KEY, "Django's secret key; set it in production"
+    )
     debug: bool = _plain("DEBUG", False, "Django's debug pages; never in production")
-    allowed_hosts: Annotated[list[str], NoDecode] = _plain(
+    allowed_hosts: Annotated[list[str], NoDecode, AfterValidator(values.allowed_hosts)] = _plain(
         "ALLOWED_HOSTS", ["*"], "Host names the HTTP pages answer to, comma-separated"
     )
 
@@ -349,7 +348,7 @@ class Env(BaseSettings):
 
 
 class BadEnvironment(SystemExit):
-    """One or more variables cannot be used; the message names each with its value and what is allowed."""
+    """What cannot be used: variables, each named with its value and what is allowed, or the file they are in."""
 
 
 def variable(field: str) -> str:
@@ -371,6 +370,8 @@ def load(**overrides: Any) -> Env:
     except ValidationError as error:
         lines = [_describe(problem) for problem in error.errors()]
         raise BadEnvironment("Bad configuration:\n" + "\n".join(f"  {line}" for line in lines)) from None
+    except (UnicodeError, OSError) as error:
+        raise BadEnvironment(f"{ENV_FILE} cannot be read ({error}): expected NAME=value a line, in UTF-8") from None
 
 
 def is_set(field: str) -> bool:

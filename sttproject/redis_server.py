@@ -4,6 +4,7 @@ For one server a URL of redis-py's is enough. Of Sentinel it has none, and Celer
 its parts in another form; here is the one place that knows them all.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -25,6 +26,7 @@ SENTINEL_TIMEOUT_S = 1.0
 TLS_OPTIONS = {"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 SENTINELS_OWN = {"sentinel_username", "sentinel_password"}
 
+ESCAPES = "of a password # is written %23, / is %2F, @ is %40"
 EXPECTED = (
     "expected redis://host:6379/0, rediss://… for TLS, unix:///path for a socket, or "
     "redis+sentinel://:password@host1:26379,host2:26379/mymaster/0 (rediss+sentinel://… for TLS)"
@@ -102,10 +104,21 @@ class Sentinels:
 def at(url: str) -> OneServer | Sentinels:
     """The server of a URL. Raises `ValueError` that says what was expected."""
     if url.startswith(SCHEMES):
+        _check(url)
         return OneServer(url)
     if url.startswith(SENTINEL_SCHEMES):
         return _sentinels(url)
     raise ValueError(EXPECTED)
+
+
+def _check(url: str) -> None:
+    """That redis-py can connect to it. Raises `ValueError`, without the password that may be in the URL."""
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()  # connects with the first command
+    except (ValueError, TypeError, redis.RedisError):
+        raise ValueError(f"{EXPECTED}; {ESCAPES}") from None
+    if not url.startswith("unix://") and not re.fullmatch(r"(/[0-9]*)?", urlsplit(url).path):
+        raise ValueError(f"{EXPECTED}: a database's number after the host")  # redis-py would take 0
 
 
 def _sentinels(url: str) -> Sentinels:

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "transcription.ingress.prefix.VaryByPrefix",
+    "transcription.ingress.nul.NoNul",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "transcription.ingress.probes.AnyHost",
     "django.middleware.security.SecurityMiddleware",
@@ -100,8 +101,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # secure_delete: what is erased is overwritten
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
     }
-    if DATABASES["default"]["NAME"] == "db.sqlite3":
-        DATABASES["default"]["NAME"] = str(BASE_DIR / "db.sqlite3")
+    # the same file wherever a command is started
+    DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # a database that is gone is noticed in seconds, not when TCP gives up
     DATABASES["default"]["OPTIONS"] = {

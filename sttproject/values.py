@@ -3,6 +3,8 @@
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import dj_database_url
+
 from sttproject import redis_server
 from transcription.core import webhooks
 from transcription.core.hearing import MOST_LANGUAGES
@@ -17,10 +19,57 @@ def origins(value: list[str]) -> list[str]:
     return [re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin.lower()) for origin in value]
 
 
+HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\]"
+"""A host's name or address, as URLs have it."""
+
+
+def allowed_hosts(value: list[str]) -> list[str]:
+    """Host names as Django compares them: without a port."""
+    if not value or not all(re.fullmatch(rf"\*|\.?(?:{HOST})", host) for host in value):
+        raise ValueError("expected host names without a scheme or port: stt.example.com, .example.com, or *")
+    return value
+
+
 def webhook_hosts(value: list[str]) -> list[str]:
     """Hosts that webhooks may be at."""
     for one in value:
+        if not re.fullmatch(rf"(?:https?://)?(?:\*\.)?(?:{HOST})(?::[0-9]+)?/?", one, re.IGNORECASE):
+            raise ValueError("expected hosts such as hooks.example.com, *.example.com or http://crm.internal:8080")
         webhooks.origin(one)
+    return value
+
+
+def web_address(value: str) -> str:
+    """Where requests are sent, or nowhere."""
+    if value and not re.fullmatch(r"https?://[^\s\"']+", value, re.IGNORECASE):
+        raise ValueError("expected an address such as http://collector:4318")
+    return value
+
+
+def database_url(value: str) -> str:
+    """Where an SQLite file or a server is. What is wrong is not shown: it may hold a password."""
+    try:
+        named = dj_database_url.parse(value)
+    except ValueError:
+        named = {}
+    if named.get("NAME", ":memory:") == ":memory:":  # which is each process's own
+        raise ValueError(
+            "expected sqlite:////path/to/file or postgres://user:password@host:5432/name; " + redis_server.ESCAPES
+        )
+    return value
+
+
+def token(value: str) -> str:
+    """What clients send in a header, or nothing: of other characters each has its own encoding."""
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("expected ASCII letters, digits and signs without spaces, such as openssl rand -hex 32 prints")
+    return value
+
+
+def secret_key(value: str) -> str:
+    """What cookies are signed with."""
+    if not value:
+        raise ValueError("expected a long random string, such as openssl rand -hex 32 prints")
     return value
 
 

@@ -209,3 +209,13 @@ def test_figures_are_for_who_has_the_token(
     assert response.status_code == status
     assert (response.get("WWW-Authenticate") == "Bearer") is (status == 401)
     assert client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/api/usage?key=%00", "/admin/?language=a%00b", "/?x=%00"])
+def test_a_query_with_a_nul_is_refused(page: str) -> None:
+    """PostgreSQL would fail at it, in a page's filter or a program's."""
+    answer = Client().get(page)
+
+    assert answer.status_code == 400
+    assert "without NUL" in answer.json()["error"]
+    assert Client().get("/?x=%2500").status_code == 200

@@ -112,6 +112,7 @@ def listed(client: Client, query: str) -> set[str]:
         ("client=10.0.0.10", set()),
         ("since=2026-03-15", {"call-2", "call-3"}), ("until=2026-03-21", {"call-1", "call-2"}),
         ("since=2026-03-21&until=2026-03-21", {"call-2"}), ("q=CRM-1", {"call-1"}), ("dialect=twilio", {"call-2"}),
+        ("since=0001-01-01&until=9999-12-31", set(SENTENCES)),
         ("since=yesterday", set()), ("slower=-1", set()), ("since=2026-03-02&until=2026-03-01", set()),
         ("tag=odd&state=completed&q=call-3", {"call-3"}),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from harness.processes import free_port
 from harness.stack import Stack
 from harness.talker import Talker
 
@@ -291,7 +292,31 @@ def test_draining_asks_with_the_token() -> None:
         threading.Thread(target=server.handle_request, daemon=True).start()
         environment = {"STT_PORT": str(server.server_port), "STT_STATUS_TOKEN": "t0ken"}
         command = [sys.executable, ROOT / "deploy" / "drain.py", "0"]
-        assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 1
+        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (1, "3 sessions are still under way\n")
+
+
+def test_what_is_not_known_to_be_drained_is_not() -> None:
+    """Another port, a token that is not given: it would be stopped with its sessions."""
+
+    def drain(port: int) -> tuple[int, str]:
+        command = [sys.executable, ROOT / "deploy" / "drain.py", "0"]
+        done = subprocess.run(command, env={"STT_PORT": str(port)}, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    class Closed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401)
+
+    nobodys = free_port()
+    with HTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        status, told = drain(server.server_port)
+
+    assert (status, "set STT_STATUS_TOKEN" in told) == (1, True)
+    status, told = drain(nobodys)
+    assert (status, f"nothing listens on 127.0.0.1:{nobodys}: set STT_PORT" in told) == (1, True)
 
 
 async def test_draining_waits_for_the_sessions_of_the_process(echo_stack: Stack) -> None:

@@ -9,7 +9,8 @@ import pytest
 from harness.programs import needed
 from sttproject.env import Env
 
-UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))
+ROOT = Path(__file__).parents[2]
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
@@ -42,3 +43,11 @@ def test_web_processes_are_given_the_time_to_drain() -> None:
     """And ten seconds."""
     (web,) = (unit.read_text().splitlines() for unit in UNITS if "web@" in unit.name)
     assert f"TimeoutStopSec={Env.model_fields['drain_s'].default + 10:g}" in web
+
+
+def test_whoever_follows_the_page_starts_all_that_is_needed() -> None:
+    """All but the sender of webhooks, which its own page is about: without housekeeping nothing is purged."""
+    (line,) = re.findall(r"^systemctl enable --now (.+)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    started = {re.sub(r"@\d+$", "@", name) for name in line.split()}
+
+    assert started == {unit.stem for unit in UNITS} - {"whisper-stt-webhooks"}

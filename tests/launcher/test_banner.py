@@ -36,3 +36,11 @@ def test_where_keys_are_required_it_says_so_once(tmp_path: Path, monkeypatch: py
 
     assert shown.count("createapikey") == 1
     assert "Open  " not in shown
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("", "127.0.0.1"), ("::1", "[::1]")]
+)
+def test_its_addresses_can_be_opened(host: str, address: str) -> None:
+    """Those of IPv6 are in brackets in a URL."""
+    assert banner.reached_at(host) == address

@@ -219,3 +219,91 @@ def test_what_is_no_network_stops_the_start(monkeypatch: pytest.MonkeyPatch, net
 
     with pytest.raises(env.BadEnvironment, match=r"STT_FETCH_NETWORKS.*network"):
         env.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("DATABASE_URL", "", "expected sqlite:////path/to/file or postgres://"),
+        ("DATABASE_URL", "db.sqlite3", "expected sqlite:////path/to/file or postgres://"),
+        ("DATABASE_URL", "sqlite://", "expected sqlite:////path/to/file or postgres://"),
+        ("DATABASE_URL", "postgres://stt:hunter2#x@db:5432/stt", "# is written %23"),
+        ("SECRET_KEY", " ", "expected a long random string"),
+        ("STT_STATUS_TOKEN", "hunter2 ção", "expected ASCII letters, digits and signs"),
+        ("ALLOWED_HOSTS", "", "expected host names without a scheme or port"),
+        ("ALLOWED_HOSTS", "https://stt.example.com", "expected host names without a scheme or port"),
+        ("ALLOWED_HOSTS", "stt.example.com:8443", "expected host names without a scheme or port"),
+        ("ALLOWED_HOSTS", "'stt.example.com'", "expected host names without a scheme or port"),
+        ("STT_WEBHOOK_HOSTS", '"hooks.example.com"', "expected hosts such as hooks.example.com"),
+        ("STT_WEBHOOK_HOSTS", "hooks.example.com/stt", "expected hosts such as hooks.example.com"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "expected an address such as http://collector:4318"),
+        ("STT_CACHE_DIR", "", "at least 1 character"),
+        ("STT_MAX_SESSIONS", "9" * 21, "less than or equal to 1000000"),
+        ("STT_IDLE_TIMEOUT_S", "inf", "a finite number"),
+        ("STT_MAX_ESTIMATED_SERVER_TOTAL_MS", "1e400", "a finite number"),
+    ],
+)
+def test_what_would_fail_later_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    """With the setting's name; of what may hold a password the value is not shown."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(env.BadEnvironment) as bad:
+        env.load()
+
+    assert f"{variable}=" in str(bad.value)
+    assert expected in str(bad.value)
+    assert "hunter2" not in str(bad.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "value"),
+    [
+        ("STT_HOST", "host", "127.0.0.1"),
+        ("STT_STATUS_TOKEN", "status_token", "s3cret"),
+        ("STT_REDIS_URL", "redis_url", "unix:///run/redis.sock?db=1"),
+        ("DATABASE_URL", "database_url", "postgres://stt:p%23w@db:5432/stt?sslmode=require"),
+    ],
+)
+def test_space_around_a_value_is_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, field: str, value: str
+) -> None:
+    """As files made on Windows, and secrets made with echo, have it."""
+    monkeypatch.setenv(variable, f" {value}\r\n")
+
+    assert getattr(env.load(), field) == value
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, encoding: str) -> None:
+    """As editors on Windows write it."""
+    (tmp_path / ".env").write_text("# configuração\nSTT_PORT=9001\n", encoding=encoding)
+
+    with pytest.raises(env.BadEnvironment, match=r"\.env cannot be read .*: expected NAME=value a line, in UTF-8"):
+        env.load()
+
+
+def test_hosts_that_can_be_meant_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, addresses, whatever is under a name, and for webhooks with a scheme and a port."""
+    monkeypatch.setenv("ALLOWED_HOSTS", "stt.example.com, .example.com,10.0.0.1,[fd00::1],web_1")
+    hooks = [
+        "hooks.example.com",
+        "*.example.com",
+        "http://crm.internal:8080",
+        "https://[fd00::1]:8443",
+        "http://web_1/",
+    ]
+    monkeypatch.setenv("STT_WEBHOOK_HOSTS", ",".join(hooks))
+
+    assert env.load().allowed_hosts == ["stt.example.com", ".example.com", "10.0.0.1", "[fd00::1]", "web_1"]
+    assert env.load().webhook_hosts == hooks
+
+
+def test_a_relative_database_is_the_same_file_from_everywhere(tmp_path: Path) -> None:
+    """Beside `manage.py`, as `.env` is."""
+    show = "import sttproject.settings as s; print(s.DATABASES['default']['NAME'])"
+    environment = bare_environment() | {"DATABASE_URL": "sqlite:///data/stt.sqlite3", "PYTHONPATH": str(ROOT)}
+    run = [sys.executable, "-c", show]
+    shown = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert shown.strip() == str(ROOT / "data" / "stt.sqlite3")

@@ -94,6 +94,12 @@ def test_tls_is_for_the_master_and_for_its_sentinels() -> None:
     ("url", "expected"),
     [
         ("http://redis", "expected redis://host:6379/0"),
+        ("redis://:hunter2#x@redis:6379/0", "# is written %23"),
+        ("redis://redis:63790000/0", "expected redis://host:6379/0"),
+        ("redis://redis:6379/0?timeout=3", "expected redis://host:6379/0"),
+        ("rediss://redis:6379/0?ssl_cert_reqs=maybe", "expected redis://host:6379/0"),
+        ("redis://redis:6379/stt", "a database's number after the host"),
+        ("redis://redis:6379/1/2", "a database's number after the host"),
         ("redis+sentinel://s1:26379", "expected the master's name after the sentinels"),
         ("redis+sentinel:///mymaster/0", "expected sentinels as host:26379,host:26379, got ''"),
         ("redis+sentinel://s1:x/mymaster", "got 's1:x'"),
@@ -112,4 +118,5 @@ def test_what_cannot_be_meant_is_told_with_the_setting_s_name(
         env.load()
 
     assert "STT_REDIS_URL=***: " in str(told.value)
+    assert "hunter2" not in str(told.value)
     assert expected in str(told.value)

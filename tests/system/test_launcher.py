@@ -1,5 +1,6 @@
 """`python manage.py stt`, as a newcomer runs it."""
 
+import os
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from harness.audio import noise
 from harness.launched import Launched
@@ -104,6 +106,47 @@ def test_a_child_that_dies_stops_the_rest(launch: Launch, name: str) -> None:
     assert service.ended() == 1
     assert "ended by itself (exit code -9)" in service.output()
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Where the service writes; called, it is gone, as a terminal that was closed is."""
+    os.mkfifo(tmp_path / "output")
+    with os.fdopen(os.open(tmp_path / "output", os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        yield reader.close
+
+
+def answers(service: Launched, path: str) -> bool:
+    """Whether the web process answers a request, whatever it says."""
+    try:
+        requests.get(service.ws_url.replace("ws:", "http:").replace("/ws/stt", path), timeout=5)
+    except requests.RequestException:
+        return False
+    return True
+
+
+def test_a_closed_terminal_stops_all_of_it(launch: Launch, terminal: Callable[[], None]) -> None:
+    """As Ctrl-C does, though there is nobody left to be told: nothing is left that keeps the port."""
+    service = launch(**ECHO)
+    service.until(lambda: answers(service, "/health/live"))
+    children = service.children()
+    terminal()
+    for _ in range(2):  # the kernel says so, and a shell does
+        service.process.send_signal(signal.SIGHUP)
+    service.ended()
+
+    assert len(children) >= 4
+    assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_it_works_on_when_nobody_reads_what_it_says(launch: Launch, terminal: Callable[[], None]) -> None:
+    """A terminal that is gone, a full disk under its log: more lines than a pipe holds stop no process."""
+    service = launch(**ECHO)
+    service.until(lambda: answers(service, "/health/live"))
+    terminal()
+
+    assert all(answers(service, f"/{'x' * 4000}") for _ in range(100))
+    assert service.process.poll() is None
 
 
 def test_a_taken_port_is_one_sentence(launch: Launch) -> None:

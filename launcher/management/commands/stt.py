@@ -3,6 +3,7 @@
 import logging
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -35,5 +36,6 @@ class Command(BaseCommand):
         if settings.STT.log_format == "json":
             logger.info(text.strip())
             return
-        self.stdout.write(text)
-        self.stdout.flush()
+        with suppress(OSError):  # nobody reads it any more
+            self.stdout.write(text)
+            self.stdout.flush()

@@ -62,6 +62,14 @@ def test_damaged_halves_are_refused_and_leave_nothing(tmp_path: Path, monkeypatc
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.model
+@pytest.mark.parametrize("cache", ["/proc/nowhere", "/dev/null/cache"])
+def test_a_place_that_cannot_be_written_is_told_with_the_setting(cache: str) -> None:
+    """As a home is for a service's user, or in a container that is read-only."""
+    with pytest.raises(ModelUnavailable, match="Set STT_CACHE_DIR to a directory that can be written"):
+        resolve("base", None, cache)
+
+
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     """Among them all of the documentation's table."""
     with pytest.raises(ModelUnavailable) as refused:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.models import Session as Login
 from django.core.management.base import BaseCommand
 from django.db import Error, close_old_connections
 
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 IDLE_S = 2.0
 """How soon a bulk job is begun."""
+AGAIN_S = 60.0
+"""How soon a chore that failed is tried again."""
+FAILED = object()
 
 
 @dataclass(slots=True)
@@ -31,7 +35,7 @@ class Chore:
 
 
 class Command(BaseCommand):
-    """Bulk jobs at once, usage every five minutes, old records once a day."""
+    """Bulk jobs at once, usage every five minutes, old records and logins once a day."""
 
     help = "Do bulk exports and erasures, roll up usage, purge by STT_RETENTION_DAYS, for ever. One process is enough."
 
@@ -43,6 +47,7 @@ class Command(BaseCommand):
         """Do it; a database that is away is told, and tried again."""
         chores = [
             Chore("Usage", 300, rollup.roll_up), Chore("Purge", 86_400, _purge), Chore("Jobs", 3_600, bulk.forget_old),
+            Chore("Logins", 86_400, _forget_logins),
         ]  # fmt: skip
         if options["once"]:
             for chore in chores:
@@ -51,26 +56,31 @@ class Command(BaseCommand):
                 pass
             return
         while True:
-            busy = False
             for chore in chores:
                 if time.monotonic() >= chore.due:
-                    chore.due = time.monotonic() + chore.every_s
-                    self._try(chore.name, chore.do)
-            busy = bool(self._try("Bulk job", bulk.step))
+                    is_done = self._try(chore.name, chore.do) is not FAILED
+                    chore.due = time.monotonic() + (chore.every_s if is_done else AGAIN_S)
+            is_busy = self._try("Bulk job", bulk.step) is True
             close_old_connections()
-            if not busy:
+            if not is_busy:
                 time.sleep(IDLE_S)
 
     def _try(self, name: str, do: Callable[[datetime], object]) -> object:
+        """What it gives, or `FAILED`."""
         try:
             return do(datetime.now(UTC))
         except Error as error:
             self.stderr.write(f"{name}: put off, the database cannot be used: {error}")
         except Exception:
             logger.exception("%s: put off", name)  # whatever is wrong with one, the others are to be done
-        return None
+        return FAILED
 
 
 def _purge(now: datetime) -> None:
     if days := settings.STT.retention_days:
         retention.purge(now - timedelta(days=days))
+
+
+def _forget_logins(now: datetime) -> None:
+    """Of the admin: those that have lapsed."""
+    Login.objects.filter(expire_date__lt=now).delete()

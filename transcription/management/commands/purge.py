@@ -13,6 +13,8 @@ from transcription.audit import retention
 from transcription.management.records import RecordsCommand
 
 MOST_DAYS, MOST_HOURS = 36_500, 8_760
+AGAIN_S = 60.0
+"""How soon it is tried again where the database was away."""
 
 
 class Command(RecordsCommand):
@@ -37,12 +39,14 @@ class Command(RecordsCommand):
         if not 0 < every <= MOST_HOURS:
             raise CommandError(f"--every: expected more than 0 and at most {MOST_HOURS} hours")
         while True:
+            pause_s = every * 3600
             try:
                 self._purge(days)
             except Error as error:
                 self.stderr.write(f"Nothing purged, the database cannot be used: {error}")
+                pause_s = min(pause_s, AGAIN_S)
             close_old_connections()
-            time.sleep(every * 3600)
+            time.sleep(pause_s)
 
     def _purge(self, days: int) -> None:
         if not days:
