@@ -334,6 +334,21 @@ async def test_refused_for_good(service: ScriptedService) -> None:
         await transcribe(service, noise(0.1), retry_s=0.3)
 
 
+async def test_refused_without_a_word() -> None:
+    """By a proxy, or at a path that is none of the service's: its status is told in words."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(whisper_stt.RefusedError, match=r"^HTTP 404: Not Found$"):
+            async with whisper_stt.connect(f"ws://127.0.0.1:{port}/ws/stt"):
+                pass
+
+
 async def test_key_revoked_amid_a_session(service: ScriptedService) -> None:
     """What was said before is told before the refusal is."""
 
