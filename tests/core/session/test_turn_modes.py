@@ -214,7 +214,7 @@ def test_it_wants_a_session() -> None:
     configure(talk, turn_mode="auto")
 
     assert [message.message for message in talk.sent if isinstance(message, Error)] == [
-        "Expected `start_session` first"
+        "Expected between `start_session` and `end_session`"
     ]
 
 
