@@ -338,7 +338,7 @@ def decode(text: str) -> ClientMessage:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
         wrong = _wrong_options(text)
-        complaint = "; ".join(wrong or []) or _explicit(error)
+        complaint = "; ".join(wrong or []) or explicit(error)
         raise ProtocolError(complaint, None if wrong is None else "configure") from None
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise ProtocolError(_shortened(f"Expected a JSON object: {error}")) from None
@@ -358,7 +358,7 @@ def _wrong_options(text: str) -> list[str] | None:
         try:
             msgspec.convert(asked, Configure)
         except msgspec.ValidationError as error:
-            wrong[_explicit(error)] = None
+            wrong[explicit(error)] = None
     return [*wrong][:MOST_TOLD]
 
 
@@ -372,7 +372,7 @@ def is_message(frame: bytes) -> bool:
         return False
 
 
-def _explicit(error: msgspec.ValidationError) -> str:
+def explicit(error: msgspec.ValidationError) -> str:
     """What is wrong and what is expected: of a choice or a pattern the decoder does not say."""
     told = _shortened(str(error))
     if (vague := _VAGUE.fullmatch(told)) is None or (taken := _TAKEN.get(vague["field"])) is None:

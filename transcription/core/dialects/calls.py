@@ -74,7 +74,7 @@ def configured(
     try:
         return msgspec.convert(config, StartConfig, strict=False)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(protocol.explicit(error)) from None
 
 
 def metadata(asked: Mapping[str, object]) -> Metadata | None:
@@ -85,7 +85,7 @@ def metadata(asked: Mapping[str, object]) -> Metadata | None:
     try:
         return msgspec.convert(given, Metadata) if given else None
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(protocol.explicit(error)) from None
 
 
 def _listed(value: object) -> object:

@@ -10,7 +10,15 @@ import msgspec
 from transcription.core.encodings import Encoding
 from transcription.core.hearing import MOST_LANGUAGES, Languages
 from transcription.core.languages import AUTO, normalise_language
-from transcription.core.protocol import MOST_KEYTERMS, ClientMessage, Error, Keyterm, ServerMessage, StartConfig
+from transcription.core.protocol import (
+    MOST_KEYTERMS,
+    ClientMessage,
+    Error,
+    Keyterm,
+    ServerMessage,
+    StartConfig,
+    explicit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,7 @@ def started(
     try:
         return msgspec.convert(asked, StartConfig)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(explicit(error)) from None
 
 
 def spoken(name: str, codes: Sequence[object]) -> Languages:
