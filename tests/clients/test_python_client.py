@@ -184,8 +184,11 @@ async def test_without_resume_a_new_session_hears_what_has_no_final(service: Scr
     assert service.peers[1].audio == pcm[32 * 400 :]
 
 
-async def test_finals_have_their_time_by_the_clock(service: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Positions count what was sent, the clock what passed."""
+@pytest.mark.parametrize(("encoding", "sample_rate"), [(None, 16_000), ("mulaw", 32_000)])
+async def test_finals_have_their_time_by_the_clock(
+    service: ScriptedService, monkeypatch: pytest.MonkeyPatch, encoding: str | None, sample_rate: int
+) -> None:
+    """Positions count what was sent, the clock what passed; 32,000 bytes are a second."""
 
     async def script(peer: Peer) -> None:
         await peer.accept()
@@ -198,7 +201,8 @@ async def test_finals_have_their_time_by_the_clock(service: ScriptedService, mon
     service.scripts = [script]
     now = 1_000.0
     monkeypatch.setattr(time, "time", lambda: now)
-    async with asyncio.timeout(5), connect(service.url, speed=1000.0) as stream:
+    stream = connect(service.url, speed=1000.0, encoding=encoding, sample_rate=sample_rate)
+    async with asyncio.timeout(5), stream:
         for second in range(4):
             now += 21.0 if second == 2 else 1.0
             await stream.send(noise(1))
@@ -210,6 +214,41 @@ async def test_finals_have_their_time_by_the_clock(service: ScriptedService, mon
     assert spoken.start == pytest.approx((22.0, 1_022.0))
     assert spoken.end == pytest.approx((22.2, 1_022.2))
     assert [start.at for start, _ in spoken.words] == pytest.approx([1_022.0, 1_022.1])
+
+
+async def test_stream_that_was_not_entered_waits_for_nothing() -> None:
+    """Whoever forgets `async with` is told."""
+    stream = connect()
+    for use in (stream.send(noise(3)), stream.flush(), stream.configure(turn_mode="auto"), anext(aiter(stream))):
+        with pytest.raises(whisper_stt.WhisperSttError, match="async with"):
+            await use
+
+
+async def test_audio_that_is_no_bytes_is_refused(service: ScriptedService) -> None:
+    """And the stream goes on: an array would be sent as whatever its items are."""
+    service.scripts = [one_utterance()]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        for audio in ("text", None, np.zeros(160, np.float32)):
+            with pytest.raises(TypeError, match="expected audio as bytes"):
+                await stream.send(audio)
+        await stream.send(memoryview(noise(1)))
+        await stream.end()
+        assert [event.text async for event in stream if isinstance(event, FinalTranscript)] == ["olá mundo"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        *[({name: "pt"}, f"{name}: expected a list") for name in ("keyterms", "redact", "tags", "languages")],
+        ({"channels": 2, "channel_names": "ab"}, "channel_names: expected a list"),
+        ({"speed": 0}, "speed: expected a number above 0"),
+        ({"speed": float("nan")}, "speed: expected a number above 0"),
+    ],
+)
+def test_options_that_are_none_are_told(options: dict[str, Any], told: str) -> None:
+    """A text is a list of its letters to Python; nobody means that."""
+    with pytest.raises(whisper_stt.OptionError, match=told):
+        connect(**options)
 
 
 async def test_configure_returns_what_holds_from_now_on(service: ScriptedService) -> None:
