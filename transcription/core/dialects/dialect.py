@@ -188,6 +188,15 @@ ENCODINGS = {"linear16": Encoding.PCM_S16LE} | {encoding.value: encoding for enc
 """What the session takes, by the names that clients have for it."""
 
 
+PIECE = 32_000
+"""Bytes of a message to the session, which takes no longer one than `STT_MAX_FRAME_BYTES`."""
+
+
+def pieces(audio: bytes) -> list[bytes]:
+    """Audio as the session takes it: clients of other services send as much at a time as they like."""
+    return [audio[at : at + PIECE] for at in range(0, len(audio), PIECE)]
+
+
 def control(frame: str) -> dict[str, Any] | None:
     """A text frame's JSON object with its `type`; `None` for anything else."""
     try:

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame, control
+from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame, control, pieces
 from transcription.core.dialects.realtime_setup import Setup
 from transcription.core.protocol import (
     CloseCode,
@@ -30,8 +30,6 @@ from transcription.core.resuming import segment_name
 
 LEAST_COMMIT_MS = 100
 """Less audio than that cannot be committed."""
-PIECE = 32_000
-"""Bytes of a message to the session: an `append` may be of as much as a frame."""
 MOST_WAITING = 8 << 20
 """Bytes of audio that wait for the session to start."""
 PASSING = (ErrorCode.MAX_SESSIONS_REACHED, ErrorCode.QUEUE_CONGESTION, ErrorCode.QUEUE_FULL)
@@ -136,7 +134,7 @@ class OpenAIRealtime:
         self._uncommitted += len(data)
         if not self._started and self._uncommitted > MOST_WAITING:
             return [self._complain("Too much audio before the session has started"), Hangup(1008)]
-        return [*begins, *self._pass_on([data[at : at + PIECE] for at in range(0, len(data), PIECE)])]
+        return [*begins, *self._pass_on(pieces(data))]
 
     def _pass_on(self, steps: Sequence[Step]) -> Sequence[Step]:
         """To the session, once it has started."""
