@@ -140,9 +140,9 @@ class Session:
             case _ if protocol.is_message(pcm):
                 return self._complain("A control message in a binary frame: expected a text frame", now)
             case Connected() | Starting():
-                return self._complain_of_audio(pcm, "Audio before `session_started`: send `start_session` first", now)
+                return self._refuse_audio(pcm, "Audio before `session_started`: expected `start_session` first", now)
             case Live(state=State.ENDING):
-                return self._complain_of_audio(pcm, "Audio after `end_session`", now)
+                return self._refuse_audio(pcm, "Audio after `end_session`", now)
             case Live(recognition=recognition):
                 return (yield from self._hear(recognition, pcm, now))
             case _ as never:
@@ -388,7 +388,7 @@ class Session:
         error = self._error(code, message, refused)
         return [error] if refused or self._complaints.allow(now) else []
 
-    def _complain_of_audio(self, pcm: bytes, told: str, now: float) -> list[Effect]:
+    def _refuse_audio(self, pcm: bytes, told: str, now: float) -> list[Effect]:
         """Once: a client that streams on would get an error for each frame. A frame without audio is a sign of life."""
         if self._misplaced_audio or not pcm:
             return []
