@@ -40,12 +40,14 @@ async def test_every_way_to_the_consumer_leads_through_the_door(path: str) -> No
 @pytest.mark.parametrize(
     "path", ["/", "/ws/stt/x", "/ws/sttx", "/v3/listen", "/xv1/listen", "/ws/admin/live/", "/metrics"]
 )
-async def test_any_other_path_is_refused_without_a_word(path: str) -> None:
-    """Nor a traceback, which is what Channels makes of it; nobody asks Redis for a channel, which may be away."""
+async def test_any_other_path_is_refused_with_what_is_expected(path: str) -> None:
+    """Without a traceback, which is what Channels makes of it; nobody asks Redis for a channel, which may be away."""
     socket = knock(path)
     await socket.send_input({"type": "websocket.connect"})
+    start, body = await socket.receive_output(), await socket.receive_output()
 
-    assert await socket.receive_output() == {"type": "websocket.close"}
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 403)
+    assert b"expected /ws/stt" in body["body"]
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """Routes of WebSockets, and of other services' HTTP; Django's are in `sttproject/urls.py`."""
 
+from http import HTTPStatus
 from typing import Any
 
 from channels.auth import AuthMiddlewareStack
@@ -15,7 +16,7 @@ from transcription.core.dialects.jambonz import JambonzRecognizer
 from transcription.core.dialects.openai_rest import OpenAITranscription, OpenAITranslation
 from transcription.core.dialects.realtime import OpenAIRealtime
 from transcription.ingress.answers import Answers, models
-from transcription.ingress.auth import Application, Gate, Receive, Scope, Send
+from transcription.ingress.auth import Application, Gate, Receive, Scope, Send, refuse
 from transcription.ingress.calls import listen
 from transcription.ingress.consumers import TranscriptionConsumer
 from transcription.ingress.keys_within import KeysWithin
@@ -36,6 +37,7 @@ RECORDINGS: list[tuple[str, str, MakeRecording]] = [
     (r"/v1/audio/translations/?$", "openai_files", OpenAITranslation),
     (r"/v1/listen/?$", "deepgram_files", DeepgramRecording),
 ]
+NO_SOCKET = "No WebSocket is at this path: expected /ws/stt, or that of another service's protocol (docs/dialects.md)"
 ANSWERS = [
     ("GET", r"/v1/models(?:/([^/]+))?/?$", models),
 ]
@@ -49,7 +51,7 @@ def with_other_services(django: Any) -> Application:
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse a handshake at any other path with 403, where Channels would log a traceback."""
     await receive()  # websocket.connect
-    await send({"type": "websocket.close"})
+    await refuse(scope, send, HTTPStatus.FORBIDDEN, {"status": HTTPStatus.FORBIDDEN, "error": NO_SOCKET}, ())
 
 
 websocket_urlpatterns = [

@@ -23,6 +23,7 @@ from ._events import Events
 from ._mixing import Mixer
 from ._session import Config, Configured, FinalTranscript, Happening, Metadata, ServerError, Session, SessionStarted
 from ._session.address import Address
+from ._session.messages import texts
 from ._wire import Conversation, Line
 
 _KNOWN = {field.name for field in dataclasses.fields(stt.STTCapabilities)}
@@ -67,7 +68,7 @@ class WhisperSTT(stt.STT[Any]):
             tags: words to find it by.
             http_session: what to connect with, the caller's to close; the job's when left out.
 
-        Raises a `ValueError`, which quotes neither, for a URL or a key that is none.
+        Raises a `ValueError` for a URL or a key that is none, which quotes neither, and for a text in place of a list.
         """
         capabilities = {
             "streaming": True,
@@ -87,10 +88,12 @@ class WhisperSTT(stt.STT[Any]):
             word_timestamps=word_timestamps,
             vad_threshold=vad_threshold,
             format=text_format,
-            redact=tuple(redact) or None,
-            keyterms=tuple(keyterms) or None,
+            redact=texts("redact", redact),
+            keyterms=texts("keyterms", keyterms),
         )
-        self.metadata = Metadata(external_id=external_id, tags=tuple(tags)) if external_id or tags else None
+        self.metadata = (
+            Metadata(external_id=external_id, tags=texts("tags", tags) or ()) if external_id or tags else None
+        )
         """What the service's operator may find sessions by."""
         self._streams: weakref.WeakSet[WhisperStream] = weakref.WeakSet()
 
@@ -139,7 +142,7 @@ class WhisperSTT(stt.STT[Any]):
         if utils.is_given(vad_threshold):
             self._config = replace(self._config, vad_threshold=vad_threshold)
         if utils.is_given(keyterms):
-            self._config = replace(self._config, keyterms=tuple(keyterms) or None)
+            self._config = replace(self._config, keyterms=texts("keyterms", keyterms))
         for stream in self._streams:
             stream.restart(self._language if utils.is_given(language) else None)
 

@@ -81,6 +81,13 @@ async def test_session_is_asked_for_what_was_configured(service: ScriptedService
     assert (choosy.capabilities.interim_results, choosy.capabilities.aligned_transcript) == (False, "chunk")
 
 
+@pytest.mark.parametrize("option", ["keyterms", "redact", "tags"])
+async def test_text_in_place_of_a_list_is_refused(http: aiohttp.ClientSession, option: str) -> None:
+    """It would be taken letter by letter."""
+    with pytest.raises(ValueError, match=f"{option}: expected a list"):
+        WhisperSTT(http_session=http, **{option: "Sicoob"})
+
+
 async def test_audio_arrives_whole_in_chunks(service: ScriptedService, whisper: WhisperSTT) -> None:
     service.scripts = [one_utterance()]
     samples = noise(1.015)

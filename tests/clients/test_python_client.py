@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import whisper_stt
 from scripted_service import Peer, ScriptedService, one_utterance, refusal, settle
@@ -99,8 +101,11 @@ async def test_flush_returns_its_final(service: ScriptedService) -> None:
         ]
 
 
-async def test_finals_have_their_time_by_the_clock(service: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Positions count what was sent, the clock what passed."""
+@pytest.mark.parametrize(("encoding", "sample_rate"), [(None, 16_000), ("mulaw", 32_000)])
+async def test_finals_have_their_time_by_the_clock(
+    service: ScriptedService, monkeypatch: pytest.MonkeyPatch, encoding: str | None, sample_rate: int
+) -> None:
+    """Positions count what was sent, the clock what passed; 32,000 bytes are a second."""
 
     async def script(peer: Peer) -> None:
         await peer.accept()
@@ -113,7 +118,8 @@ async def test_finals_have_their_time_by_the_clock(service: ScriptedService, mon
     service.scripts = [script]
     now = 1_000.0
     monkeypatch.setattr(time, "time", lambda: now)
-    async with asyncio.timeout(5), connect(service.url, speed=1000.0) as stream:
+    stream = connect(service.url, speed=1000.0, encoding=encoding, sample_rate=sample_rate)
+    async with asyncio.timeout(5), stream:
         for second in range(4):
             now += 21.0 if second == 2 else 1.0
             await stream.send(noise(1))
@@ -125,6 +131,41 @@ async def test_finals_have_their_time_by_the_clock(service: ScriptedService, mon
     assert spoken.start == pytest.approx((22.0, 1_022.0))
     assert spoken.end == pytest.approx((22.2, 1_022.2))
     assert [start.at for start, _ in spoken.words] == pytest.approx([1_022.0, 1_022.1])
+
+
+async def test_stream_that_was_not_entered_waits_for_nothing() -> None:
+    """Whoever forgets `async with` is told."""
+    stream = connect()
+    for use in (stream.send(noise(3)), stream.flush(), stream.configure(turn_mode="auto"), anext(aiter(stream))):
+        with pytest.raises(whisper_stt.WhisperSttError, match="async with"):
+            await use
+
+
+async def test_audio_that_is_no_bytes_is_refused(service: ScriptedService) -> None:
+    """And the stream goes on: an array would be sent as whatever its items are."""
+    service.scripts = [one_utterance()]
+    async with asyncio.timeout(5), connect(service.url) as stream:
+        for audio in ("text", None, np.zeros(160, np.float32)):
+            with pytest.raises(TypeError, match="expected audio as bytes"):
+                await stream.send(audio)
+        await stream.send(memoryview(noise(1)))
+        await stream.end()
+        assert [event.text async for event in stream if isinstance(event, FinalTranscript)] == ["olá mundo"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        *[({name: "pt"}, f"{name}: expected a list") for name in ("keyterms", "redact", "tags", "languages")],
+        ({"channels": 2, "channel_names": "ab"}, "channel_names: expected a list"),
+        ({"speed": 0}, "speed: expected a number above 0"),
+        ({"speed": float("nan")}, "speed: expected a number above 0"),
+    ],
+)
+def test_options_that_are_none_are_told(options: dict[str, Any], told: str) -> None:
+    """A text is a list of its letters to Python; nobody means that."""
+    with pytest.raises(whisper_stt.OptionError, match=told):
+        connect(**options)
 
 
 async def test_configure_returns_what_holds_from_now_on(service: ScriptedService) -> None:
@@ -166,6 +207,21 @@ async def test_refused_for_good(service: ScriptedService) -> None:
     service.scripts = [refusal("QUEUE_FULL")]
     with pytest.raises(whisper_stt.RefusedError, match="QUEUE_FULL"):
         await transcribe(service, noise(0.1), retry_s=0.3)
+
+
+async def test_refused_without_a_word() -> None:
+    """By a proxy, or at a path that is none of the service's: its status is told in words."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(whisper_stt.RefusedError, match=r"^HTTP 404: Not Found$"):
+            async with whisper_stt.connect(f"ws://127.0.0.1:{port}/ws/stt"):
+                pass
 
 
 async def test_key_revoked_amid_a_session(service: ScriptedService) -> None:

@@ -44,11 +44,14 @@ def test_client_messages_are_read(text: str, message: object) -> None:
         ("", "JSON"),
         ("[1]", "object"),
         ("{}", "type"),
-        ('{"type": "sing"}', "sing"),
+        ('{"type": "sing"}', "one of `start_session`, .*, got 'sing'"),
         ('{"type": "flush", "now": true}', "now"),
         ('{"type": "start_session", "session_id": 7}', "session_id"),
         ('{"type": "start_session", "session_id": ""}', "session_id"),
-        ('{"type": "start_session", "session_id": "a b"}', "session_id"),
+        ('{"type": "start_session", "session_id": "a b"}', "printable ASCII .*session_id"),
+        ('{"type": "start_session", "config": {"format": "pt"}}', "one of `pt-BR`, `off`, got 'pt' .*config.format"),
+        ('{"type": "configure", "turn_mode": "auto "}', "one of `auto`, .*, got 'auto ' .*turn_mode"),
+        ('{"type": "start_session", "config": {"keyterms": ["a", "12"]}}', r"with a letter .*keyterms\[1\]"),
         ('{"type": "start_session", "config": {"lang": "pt"}}', "lang"),
         ('{"type": "start_session", "config": {"lang_code": "klingon"}}', "lang_code"),
         ('{"type": "start_session", "config": {"sample_rate": "16000"}}', "sample_rate"),
@@ -79,8 +82,9 @@ def test_what_is_wrong_is_named(text: str, named: str) -> None:
         f'{{"type": "{"y" * 100_000}"}}',
         f'{{"type": "start_session", "config": {{"{"z" * 100_000}": 1}}}}',
         f'{{"type": "start_session", "config": {{"lang_code": "{"w" * 100_000}"}}}}',
+        f'{{"type": "start_session", "config": {{"format": "{"v" * 100_000}"}}}}',
     ],
-    ids=["field", "type", "option", "value"],
+    ids=["field", "type", "option", "value", "choice"],
 )
 def test_what_a_client_wrote_is_quoted_in_part(text: str) -> None:
     """Enough of it to be recognised."""

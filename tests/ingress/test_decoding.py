@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.audio import SAMPLE_RATE, encoded, speech, wav
 from transcription.core.dialects.recordings import Samples
 from transcription.ingress.decoding import AHEAD, BLOCK, BLOCKS, Decoding, Memory, MemoryFull
-from transcription.ingress.ffmpeg import NotAudio
+from transcription.ingress.ffmpeg import NotAudio, frames_of, open_container, pcm_of
 
 PCM = speech("s13_pm_alex")
 LIVE = {
@@ -116,6 +116,9 @@ async def test_damage_is_left_out() -> None:
         (wav(PCM)[:40], "Expected a recording|no audio"),
         (wav(b""), "no audio"),
         (b"OggS" + bytes(10_000), "Expected a recording"),
+        (wav(PCM, 1), "Expected audio of 1000 to 768000 samples a second, got 1$"),
+        (wav(PCM, 2_147_483_647), "Expected audio of 1000 to 768000 samples a second, got 2147483647"),
+        (wav(PCM)[:22] + b"\x09\0" + wav(PCM)[24:], "Expected channels that can be mixed, as up to 8 can, got 9"),
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "Expected a recording"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "Expected a recording"),
     ],
@@ -123,6 +126,15 @@ async def test_damage_is_left_out() -> None:
 async def test_what_is_no_recording_is_said_to_be_none(data: bytes, message: str) -> None:
     with pytest.raises(NotAudio, match=message):
         await decoded(data)
+
+
+def test_a_cover_is_not_decoded(tmp_path: Path) -> None:
+    """One of a few MB may be of gigabytes."""
+    song, cover = tmp_path / "song.mp3", ("-f", "lavfi", "-i", "color=s=640x640:d=1:r=1", "-c:v", "png")
+    encoded(PCM, *cover, "-map", "0", "-map", "1", "-disposition:v", "attached_pic", to=song)
+    with song.open("rb") as file, open_container(file) as container:
+        assert container.streams.video[0].codec_context.pix_fmt is None
+        assert sum(map(len, pcm_of(frames_of(container), SAMPLE_RATE))) == pytest.approx(len(PCM), rel=0.05)
 
 
 async def test_nobody_is_read_from_faster_than_it_is_taken() -> None:

@@ -1,6 +1,7 @@
 """Every path of the protocol over a real socket: Daphne, Valkey and a worker process with the echo engine."""
 
 import asyncio
+import json
 
 import numpy as np
 import pytest
@@ -228,11 +229,12 @@ async def test_sessions_on_two_web_processes_share_a_worker(echo_stack: Stack) -
 
 
 async def test_another_path_is_refused_at_the_handshake(echo_stack: Stack) -> None:
-    """403, not a hanging socket."""
+    """403, not a hanging socket, and what is expected."""
     with pytest.raises(websockets.InvalidStatus) as refused:
         await websockets.connect(echo_stack.ws_url.replace("/ws/stt", "/ws/other"))
 
     assert refused.value.response.status_code == 403
+    assert "expected /ws/stt" in json.loads(refused.value.response.body)["error"]
 
 
 async def test_an_ended_session_leaves_nothing_subscribed(echo_stack: Stack) -> None:

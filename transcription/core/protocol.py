@@ -310,7 +310,22 @@ ServerMessage = (
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 _encoder = msgspec.json.Encoder()
+_VAGUE = re.compile(
+    r"(?:Invalid (?:enum )?value '(?P<given>.*)'|Expected `str` matching regex '.*')"
+    r"(?P<where> - at `\$(?:\.config)?\.(?P<field>\w+)(?:\[\d+\])?`)",
+    re.DOTALL,
+)
+"""What msgspec says of a value without saying which are taken."""
 _QUOTED = re.compile(rf"([`'])((?:(?!\1).){{{MAX_QUOTED + 1},}})\1", re.DOTALL)
+
+
+_CHOICES = {
+    "type": [kind.__struct_config__.tag for kind in get_args(ClientMessage)],
+    "turn_mode": get_args(TurnMode),
+    "format": get_args(TextFormat),
+}
+_TAKEN = {field: "one of " + ", ".join(f"`{name}`" for name in names) for field, names in _CHOICES.items()}
+_TAKEN |= {"session_id": "printable ASCII without spaces", "keyterms": "a text with a letter in it"}
 
 
 def decode(text: str) -> ClientMessage:
@@ -323,7 +338,7 @@ def decode(text: str) -> ClientMessage:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
         wrong = _wrong_options(text)
-        complaint = _shortened("; ".join(wrong or []) or str(error))
+        complaint = "; ".join(wrong or []) or explicit(error)
         raise ProtocolError(complaint, None if wrong is None else "configure") from None
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise ProtocolError(_shortened(f"Expected a JSON object: {error}")) from None
@@ -337,13 +352,14 @@ def _wrong_options(text: str) -> list[str] | None:
         return None
     if message.get("type") != "configure":
         return None
-    wrong: list[str] = []
-    for name in message:
+    wrong: dict[str, None] = {}
+    for name in message:  # each with the language, which others go by
+        asked = {"type": "configure", name: message[name], "lang_code": message.get("lang_code")}
         try:
-            msgspec.convert({"type": "configure", name: message[name]}, Configure)
+            msgspec.convert(asked, Configure)
         except msgspec.ValidationError as error:
-            wrong.append(str(error))
-    return wrong[:MOST_TOLD]
+            wrong[explicit(error)] = None
+    return [*wrong][:MOST_TOLD]
 
 
 def is_message(frame: bytes) -> bool:
@@ -354,6 +370,15 @@ def is_message(frame: bytes) -> bool:
         return isinstance(msgspec.json.decode(frame, type=dict[str, object]).get("type"), str)
     except (msgspec.DecodeError, RecursionError):
         return False
+
+
+def explicit(error: msgspec.ValidationError) -> str:
+    """What is wrong and what is expected: of a choice or a pattern the decoder does not say."""
+    told = _shortened(str(error))
+    if (vague := _VAGUE.fullmatch(told)) is None or (taken := _TAKEN.get(vague["field"])) is None:
+        return told
+    got = "" if vague["given"] is None else f", got '{vague['given']}'"
+    return f"Expected {taken}{got}{vague['where']}"
 
 
 def _shortened(message: str) -> str:

@@ -1,12 +1,14 @@
 """Recordings and streams as FFmpeg reads them (PyAV): from bytes to PCM of one form. What is damaged is left out."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import av
 import av.error
-from av import CodecContext, Packet
+from av import Codec, CodecContext, Packet
 from av.audio.resampler import AudioResampler
+from av.codec.codec import UnknownCodecError
 
 from transcription.core.dialects.recordings import Samples
 
@@ -18,6 +20,8 @@ LIVE = {"protocol_whitelist": "none", "probesize": "2048"}
 RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 """Samples without a container, by Deepgram's names: FFmpeg's."""
 LAYOUTS = {1: "mono", 2: "stereo"}
+RATES = range(1_000, 768_001)
+"""Samples a second that audio may have: to resample from others takes FFmpeg gigabytes, however small the recording."""
 FAILURES = 20
 """Reads in a row that may fail before the rest is given up."""
 OPUS, OPUS_RATE = "packets of opus", 48_000
@@ -40,6 +44,7 @@ def open_samples(file: Any, samples: Samples) -> Any:
 
 
 def _open(file: Any, demuxer: str | None, options: dict[str, str]) -> Any:
+    options = options | {"codec_whitelist": _audio_codecs()}
     try:
         container = av.open(file, format=demuxer, options=options, metadata_errors="ignore")
     except (av.error.FFmpegError, OSError, ValueError):
@@ -50,16 +55,39 @@ def _open(file: Any, demuxer: str | None, options: dict[str, str]) -> Any:
     return container
 
 
+@cache
+def _audio_codecs() -> str:
+    """All that decode audio. FFmpeg would decode a cover or a film's first pictures too, which may take gigabytes."""
+    return ",".join(name for name in sorted(av.codecs_available) if _decodes_audio(name))
+
+
+def _decodes_audio(name: str) -> bool:
+    try:
+        return Codec(name, "r").type == "audio"
+    except UnknownCodecError:  # it only encodes
+        return False
+
+
 def pcm_of(frames: Iterator[Any], rate: int, channels: int = 1) -> Iterator[bytes]:
-    """What was decoded (16 bits, a sample of each channel in turn), resampled over every change of format."""
+    """What was decoded (16 bits, a sample of each channel in turn), resampled over every change of format.
+
+    Raises `NotAudio` for a rate or for channels that cannot be resampled.
+    """
     resampler, form = AudioResampler("s16", LAYOUTS[channels], rate), None
     for frame in frames:
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if now != form and frame.sample_rate not in RATES:
+            raise NotAudio(f"Expected audio of {RATES[0]} to {RATES[-1]} samples a second, got {frame.sample_rate}")
         if form and now != form:
             yield from map(bytes_of, resampler.resample(None))
             resampler = AudioResampler("s16", LAYOUTS[channels], rate)
         form = now
-        yield from map(bytes_of, resampler.resample(frame))
+        try:
+            resampled = resampler.resample(frame)
+        except av.error.ArgumentError:
+            count = frame.layout.nb_channels
+            raise NotAudio(f"Expected channels that can be mixed, as up to 8 can, got {count}") from None
+        yield from map(bytes_of, resampled)
     if form:
         yield from map(bytes_of, resampler.resample(None))
 

@@ -223,6 +223,18 @@ def test_telephone_audio_is_passed_on(encoding: str) -> None:
     assert (start.config.encoding, start.config.sample_rate) == (encoding, 8000)
 
 
+@pytest.mark.parametrize("make", [DeepgramLive, DeepgramFlux])
+def test_a_long_frame_is_passed_on_in_pieces(make: type[DeepgramLive | DeepgramFlux]) -> None:
+    """A session takes 128 KiB at a time at most, and Deepgram's clients may send all they have."""
+    dialect = make("encoding=linear16&sample_rate=16000", "id")
+    dialect.open()
+    audio = bytes(range(256)) * 3_000
+    steps = [step for step in dialect.hear(audio) if isinstance(step, bytes)]
+
+    assert b"".join(steps) == audio
+    assert max(map(len, steps)) <= 131_072
+
+
 @pytest.mark.parametrize(
     ("query", "otherwise"),
     [

@@ -1,5 +1,6 @@
 """OpenAI's Realtime API, where a session is refused or broken off; `test_traces.py` has what always holds."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from tests.core.dialects.messages import STARTED, TIMING, failed, final
 from transcription.core.dialects.dialect import Hangup, Reply
 from transcription.core.dialects.realtime import OpenAIRealtime
-from transcription.core.protocol import ErrorCode, PartialTranscript, ServerMessage, StartSession
+from transcription.core.protocol import ErrorCode, Flush, PartialTranscript, ServerMessage, StartSession
 
 UPDATE = '{"type": "session.update", "session": {"type": "transcription"}}'
 
@@ -85,3 +86,60 @@ def test_a_session_s_languages(given: dict[str, Any], code: str | None, language
 
     assert isinstance(start, StartSession)
     assert (start.config.lang_code, start.config.languages) == (code, languages)
+
+
+def update(**given: Any) -> str:
+    return json.dumps({"type": "session.update", "session": {"type": "transcription", "audio": {"input": given}}})
+
+
+BETA = json.dumps({"type": "transcription_session.update", "session": {"input_audio_noise_reduction": None}})
+
+
+@pytest.mark.parametrize("later", [update(transcription={"model": "n", "language": "en"}), UPDATE, BETA])
+def test_what_a_later_update_does_not_name_is_as_it_was(later: str) -> None:
+    """It is no other format, and the answer says what the session goes by."""
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    given = {"format": {"type": "audio/pcm", "rate": 16_000}, "turn_detection": None}
+    start, first = realtime.hear(update(**given, transcription={"model": "m", "language": "pt"}))
+    (answer,) = realtime.hear(later)
+
+    assert isinstance(start, StartSession) and isinstance(first, Reply) and isinstance(answer, Reply)
+    session = json.loads(answer.text)["session"]
+    heard = session.get("input_audio_transcription") or session["audio"]["input"]["transcription"]
+    assert heard == {"model": "m", "language": "pt", "prompt": ""}
+    if later != BETA:
+        assert session == json.loads(first.text)["session"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"format": {"type": "audio/pcm", "rate": 96_000}}, "Expected `float` <= 48000.0 - at `format.rate`"),
+        ({"turn_detection": {"type": "server_vad", "threshold": 9}}, "at `turn_detection.threshold`"),
+        (
+            {"turn_detection": {"type": "none"}},
+            "turn_detection: expected server_vad or semantic_vad, or null, got",
+        ),
+        ({"format": "mp3"}, "format: expected one of audio/pcm, audio/pcmu, audio/pcma, got `mp3`"),
+    ],
+)
+def test_what_is_wrong_has_the_client_s_name(given: dict[str, Any], message: str) -> None:
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    (answer,) = realtime.hear(update(**given))
+
+    assert isinstance(answer, Reply)
+    assert message in json.loads(answer.text)["error"]["message"]
+    assert isinstance(realtime.hear(UPDATE)[0], StartSession)
+
+
+def test_what_is_cleared_before_the_session_has_started_is_only_what_was_not_committed() -> None:
+    realtime = OpenAIRealtime("intent=transcription", "id")
+    realtime.open()
+    realtime.hear(update(turn_detection=None))
+    for audio in (b"a" * 9_600, b"b" * 4_800):
+        realtime.hear(json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()}))
+        realtime.hear('{"type": "input_audio_buffer.%s"}' % ("commit" if audio[0] == ord("a") else "clear"))
+
+    assert realtime.tell(STARTED) == [b"a" * 9_600, Flush(flush_id="flush-1")]

@@ -121,7 +121,7 @@ def test_one_track_is_heard(tracks: list[str], asked: dict[str, str], heard: str
         (start(form={"encoding": "audio/x-mulaw", "sampleRate": 16000}), "mediaFormat"),
         (start(form={"encoding": "audio/x-mulaw", "channels": 2}), "mediaFormat"),
         (start(min_silence_ms="soon"), "min_silence_ms"),
-        (start(turn_mode="often"), "turn_mode"),
+        (start(turn_mode="often"), "`fixed`, got 'often' - at `$.turn_mode`"),
         (start(redact="names"), "redact"),
         (start().replace(CALL, ""), "call"),
         (start().replace(CALL, "a b"), "call"),

@@ -125,6 +125,17 @@ def test_audio_in_the_wrong_place_is_told_once() -> None:
     assert [message.code for message in talk.sent] == [ErrorCode.INVALID_MESSAGE]
 
 
+def test_a_sign_of_life_is_no_audio_in_the_wrong_place(talk: Talk) -> None:
+    """Clients send them while they wait for the last finals, too."""
+    early = Talk()
+    early.take(early.session.receive_audio(b"", early.now))
+    talk.windows(10, speaking=True)
+    talk.text('{"type": "end_session"}')
+    talk.take(talk.session.receive_audio(b"", talk.now))
+
+    assert "error" not in early.kinds() + talk.kinds()
+
+
 def test_a_frame_too_long_is_refused_and_no_final_spans_the_hole(talk: Talk) -> None:
     """What was said before it is a segment, what comes after it another."""
     talk.windows(10, speaking=True)

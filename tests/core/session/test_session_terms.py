@@ -96,3 +96,13 @@ def test_as_many_and_as_long_as_may_be() -> None:
     assert talk.jobs[-1].keyterms == tuple(terms)
     noted = [str(event) for event in talk.session._log.events]
     assert noted and "é" not in "".join(noted)
+
+
+def test_what_is_configured_too_late_is_answered() -> None:
+    """While the last finals are awaited, after `end_session`."""
+    talk = begun()
+    talk.windows(20, speaking=True)
+    talk.text('{"type": "end_session"}')
+    configure(talk, keyterms=["Unimed"])
+
+    assert talk.sent[-1].refused == "configure"

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from transcription.core.dialects import calls
-from transcription.core.dialects.calls import POLICY_VIOLATION, Call, object_of, pieces, text_of
-from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame
+from transcription.core.dialects.calls import POLICY_VIOLATION, Call, object_of, text_of
+from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame, pieces
 from transcription.core.protocol import Error, ServerMessage
 
 FORMATS = {

@@ -31,8 +31,6 @@ NAME = re.compile(r"[!-~]{1,80}")
 """Of a call."""
 STREAM = re.compile(r"[!-.0-~]{1,40}")
 """Of a stream of it, without a slash: together they are a session's name."""
-PIECE = 32_000
-"""Bytes of a message to the session."""
 OPTIONS = (
     "turn_mode",
     "min_silence_ms",
@@ -74,7 +72,7 @@ def configured(
     try:
         return msgspec.convert(config, StartConfig, strict=False)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(protocol.explicit(error)) from None
 
 
 def metadata(asked: Mapping[str, object]) -> Metadata | None:
@@ -85,7 +83,7 @@ def metadata(asked: Mapping[str, object]) -> Metadata | None:
     try:
         return msgspec.convert(given, Metadata) if given else None
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(protocol.explicit(error)) from None
 
 
 def _listed(value: object) -> object:
@@ -143,11 +141,6 @@ class Call:
     def _ended(self) -> Notice:
         self._over = True
         return replace(self.notice("stream_ended"), last=True)
-
-
-def pieces(audio: bytes) -> Sequence[bytes]:
-    """Audio in messages that the session takes."""
-    return [audio[at : at + PIECE] for at in range(0, len(audio), PIECE)]
 
 
 def refused(error: Error) -> Refused:

@@ -20,6 +20,7 @@ from transcription.core.dialects.dialect import (
     Step,
     as_frame,
     control,
+    pieces,
     spoken,
     started,
 )
@@ -119,7 +120,7 @@ class DeepgramLive:
             if not frame:
                 return [EndSession()]
             self._heard_bytes += len(frame)
-            return [frame, *self._utterance_end()]
+            return [*pieces(frame), *self._utterance_end()]
         if (message := control(frame)) is None:
             return [self._error("Expected a JSON object with `type`")]
         match kind := message["type"]:

@@ -10,7 +10,15 @@ import msgspec
 from transcription.core.encodings import Encoding
 from transcription.core.hearing import MOST_LANGUAGES, Languages
 from transcription.core.languages import AUTO, normalise_language
-from transcription.core.protocol import MOST_KEYTERMS, ClientMessage, Error, Keyterm, ServerMessage, StartConfig
+from transcription.core.protocol import (
+    MOST_KEYTERMS,
+    ClientMessage,
+    Error,
+    Keyterm,
+    ServerMessage,
+    StartConfig,
+    explicit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,7 @@ def started(
     try:
         return msgspec.convert(asked, StartConfig)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(explicit(error)) from None
 
 
 def spoken(name: str, codes: Sequence[object]) -> Languages:
@@ -178,6 +186,15 @@ MULTI = "multi"
 """Asks for a language that is not known before."""
 ENCODINGS = {"linear16": Encoding.PCM_S16LE} | {encoding.value: encoding for encoding in Encoding}
 """What the session takes, by the names that clients have for it."""
+
+
+PIECE = 32_000
+"""Bytes of a message to the session, which takes no longer one than `STT_MAX_FRAME_BYTES`."""
+
+
+def pieces(audio: bytes) -> list[bytes]:
+    """Audio as the session takes it: clients of other services send as much at a time as they like."""
+    return [audio[at : at + PIECE] for at in range(0, len(audio), PIECE)]
 
 
 def control(frame: str) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from transcription.core.dialects.dialect import (
     Step,
     as_frame,
     control,
+    pieces,
     spoken,
     started,
     taken,
@@ -129,7 +130,7 @@ class DeepgramFlux:
     def hear(self, frame: str | bytes) -> Sequence[Step]:
         """Audio, or a control message."""
         if isinstance(frame, bytes):
-            return [frame]
+            return pieces(frame) or [frame]  # an empty one is a sign of life
         if (message := control(frame)) is None:
             return [self._warning("INVALID_MESSAGE", "Expected a JSON object with `type`")]
         match kind := message["type"]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transcription.core.dialects import calls
-from transcription.core.dialects.calls import POLICY_VIOLATION, TRY_AGAIN_LATER, number_of, object_of, pieces, text_of
-from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame
+from transcription.core.dialects.calls import POLICY_VIOLATION, TRY_AGAIN_LATER, number_of, object_of, text_of
+from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame, pieces
 from transcription.core.protocol import (
     EndSession,
     Error,

@@ -10,21 +10,9 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from transcription.core.dialects.dialect import (
-    ENCODINGS,
-    MULTI,
-    Hangup,
-    Refused,
-    Reply,
-    Step,
-    as_frame,
-    control,
-    spoken,
-    started,
-    taken,
-)
+from transcription.core.dialects.dialect import Hangup, Refused, Reply, Step, as_frame, control, pieces
+from transcription.core.dialects.realtime_setup import Setup
 from transcription.core.protocol import (
     CloseCode,
     Error,
@@ -40,18 +28,12 @@ from transcription.core.protocol import (
 )
 from transcription.core.resuming import segment_name
 
-RATE = 24_000
 LEAST_COMMIT_MS = 100
 """Less audio than that cannot be committed."""
-PIECE = 32_000
-"""Bytes of a message to the session: an `append` may be of 15 MiB."""
 MOST_WAITING = 8 << 20
 """Bytes of audio that wait for the session to start."""
-SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
 PASSING = (ErrorCode.MAX_SESSIONS_REACHED, ErrorCode.QUEUE_CONGESTION, ErrorCode.QUEUE_FULL)
 """Refusals of a session that may be admitted a moment later."""
-FORMATS = {"audio/pcm": "linear16", "audio/pcmu": "mulaw", "audio/pcma": "alaw"}
-BETA_FORMATS = {"pcm16": "linear16", "g711_ulaw": "mulaw", "g711_alaw": "alaw"}
 
 
 @dataclass(slots=True)
@@ -75,10 +57,7 @@ class OpenAIRealtime:
         self._id = request_id.replace("-", "")
         self._events = self._made = self._flushes = 0
         self._beta = False
-        self._vad = True
-        self._encoding, self._rate = "linear16", float(RATE)
-        self._model = ""
-        self._language = ""
+        self._setup = Setup()
         self._start: StartConfig | None = None
         """What the session was started with."""
         self._started = False
@@ -127,51 +106,19 @@ class OpenAIRealtime:
 
     def _update(self, asked: object, event_id: str | None) -> Sequence[Step]:
         try:
-            config = self._understand(asked if isinstance(asked, dict) else {})
+            setup, config = self._setup.updated(asked if isinstance(asked, dict) else {}, beta=self._beta)
         except ValueError as error:
             return [self._complain(str(error), event_id=event_id)]
-        name = "transcription_session.updated" if self._beta else "session.updated"
+        begins: list[Step] = []
         if self._start is None:
-            self._start = config
-            return [StartSession(config=config), self._say(name, session=self._session())]
+            self._setup, self._start = setup, config
+            begins = [StartSession(config=config)]
         fixed = ("encoding", "sample_rate", "vad_enabled")
         if any(getattr(config, field, None) != getattr(self._start, field, None) for field in fixed):
-            return [self._complain("Format and turn detection stay as they were when the session began", "unsupported")]
-        return [self._say(name, session=self._session())]
-
-    def _understand(self, asked: dict[str, Any]) -> StartConfig:
-        """Raises `ValueError`."""
-        audio: dict[str, Any] = asked if self._beta else _object(_object(asked, "audio"), "input")
-        detection = audio.get("turn_detection", SERVER_VAD)
-        heard = _object(audio, "input_audio_transcription" if self._beta else "transcription")
-        if self._beta:
-            form, rate = audio.get("input_audio_format", "pcm16"), RATE
-            encoding = BETA_FORMATS.get(str(form))
-        else:
-            given = audio.get("format") or {}
-            form, rate = (given.get("type"), given.get("rate", RATE)) if isinstance(given, dict) else (given, RATE)
-            encoding = FORMATS.get(str(form or "audio/pcm")) or BETA_FORMATS.get(str(form))
-        if encoding is None:
-            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got `{str(form)[:40]}`")
-        languages = heard.get("languages") or [heard.get("language") or ""]
-        several = isinstance(languages, list) and len(languages) > 1
-        among = spoken("languages", languages).languages if several else None
-        threshold = detection.get("threshold") if isinstance(detection, dict) else None
-        config = started(
-            sample_rate=rate if encoding == "linear16" else 8_000,
-            encoding=encoding,
-            language=MULTI if among else str(languages[0]) if isinstance(languages, list) else "",
-            languages=among,
-            partial_results=True,
-            vad_enabled=detection is not None,
-            vad_threshold=threshold if isinstance(threshold, int | float) else None,
-            keyterms=taken(words) or None if isinstance(words := heard.get("keywords"), list) else None,
-        )
-        if self._start is None:
-            self._vad, self._encoding = detection is not None, encoding
-            self._rate = config.sample_rate or RATE
-        self._model, self._language = str(heard.get("model") or self._model), "" if among else config.lang_code or ""
-        return config
+            told = "Format and turn detection stay as they were when the session began"
+            return [self._complain(told, "unsupported", event_id)]
+        name = "transcription_session.updated" if self._beta else "session.updated"
+        return [*begins, self._say(name, session=self._session())]
 
     def _append(self, audio: object, event_id: str | None) -> Sequence[Step]:
         try:
@@ -182,12 +129,12 @@ class OpenAIRealtime:
             return [self._complain("audio: expected base64", "invalid_value", event_id)]
         begins: list[Step] = []
         if self._start is None:
-            self._start = self._understand({})
+            self._setup, self._start = self._setup.updated({}, beta=self._beta)
             begins = [StartSession(config=self._start)]
         self._uncommitted += len(data)
         if not self._started and self._uncommitted > MOST_WAITING:
             return [self._complain("Too much audio before the session has started"), Hangup(1008)]
-        return [*begins, *self._pass_on([data[at : at + PIECE] for at in range(0, len(data), PIECE)])]
+        return [*begins, *self._pass_on(pieces(data))]
 
     def _pass_on(self, steps: Sequence[Step]) -> Sequence[Step]:
         """To the session, once it has started."""
@@ -197,14 +144,13 @@ class OpenAIRealtime:
         return []
 
     def _commit(self, event_id: str | None) -> Sequence[Step]:
-        heard_ms = 1000 * self._uncommitted / ENCODINGS[self._encoding].sample_bytes / self._rate
-        self._uncommitted = 0
+        heard_ms, self._uncommitted = self._setup.ms(self._uncommitted), 0
         if heard_ms < LEAST_COMMIT_MS:
-            if self._vad:
+            if self._setup.vad:
                 return []  # the server has committed already
             message = f"Expected at least {LEAST_COMMIT_MS} ms of audio, got {heard_ms:.0f}"
             return [self._complain(message, "input_audio_buffer_commit_empty", event_id)]
-        if self._vad:
+        if self._setup.vad:
             return self._pass_on([Flush()])
         item, self._open = self._open or self._new(), None
         flush_id = self._name_flush(item)
@@ -214,9 +160,9 @@ class OpenAIRealtime:
         """What was sent is transcribed and not told."""
         cleared = self._say("input_audio_buffer.cleared")
         self._uncommitted, self._open = 0, None
-        if not self._started:
-            self._waiting.clear()
-        if self._vad or not self._started:
+        while self._waiting and not isinstance(self._waiting[-1], Flush):
+            self._waiting.pop()
+        if self._setup.vad or not self._started:
             return [cleared]
         return [cleared, Flush(flush_id=self._name_flush(None))]
 
@@ -243,7 +189,7 @@ class OpenAIRealtime:
                 return [stopped, *self._committed(item)]
             case PartialTranscript():
                 item = self._item(message.segment_id)
-                if not self._vad and message.segment_id != segment_name(self._answered + 1):
+                if not self._setup.vad and message.segment_id != segment_name(self._answered + 1):
                     return []  # what goes before it in the item is not known yet
                 return self._delta(item, message.stable_text)
             case FinalTranscript():
@@ -257,7 +203,7 @@ class OpenAIRealtime:
         if item is None:
             return []
         text = " ".join(part for part in (item.done, final.text) if part)
-        if not self._vad and not isinstance(final.flush_id, str):
+        if not self._setup.vad and not isinstance(final.flush_id, str):
             item.done = text  # cut for its length; its end is still to come
             return self._delta(item, "")
         if item.failed:
@@ -280,7 +226,7 @@ class OpenAIRealtime:
         item = self._close(error.segment_id, error.flush_id)
         if item is None:
             return []
-        if not self._vad and error.flush_id is None:
+        if not self._setup.vad and error.flush_id is None:
             item.failed = error  # told with its end
             return []
         return self._give_up(item, error)
@@ -301,7 +247,7 @@ class OpenAIRealtime:
 
     def _item(self, segment_id: str) -> Item:
         if segment_id not in self._items:
-            if self._vad:
+            if self._setup.vad:
                 self._items[segment_id] = self._new()
             else:
                 self._open = self._items[segment_id] = self._open or self._new()
@@ -316,7 +262,7 @@ class OpenAIRealtime:
         self._answered += 1
         if flush_id is not None and flush_id in self._flushed:
             return self._flushed.pop(flush_id)
-        if self._vad:
+        if self._setup.vad:
             return item or self._new()
         if self._flushed:
             return next(iter(self._flushed.values()))
@@ -356,28 +302,7 @@ class OpenAIRealtime:
         return Item(f"item_{self._id[:12]}_{self._made}")
 
     def _session(self) -> dict[str, object]:
-        """As the clients' types have it."""
-        transcription = {"model": self._model or "whisper", "language": self._language or None, "prompt": ""}
-        detection = SERVER_VAD if self._vad else None
-        if self._beta:
-            forms = {encoding: name for name, encoding in BETA_FORMATS.items()}
-            return {
-                "id": f"sess_{self._id}",
-                "object": "realtime.transcription_session",
-                "input_audio_format": forms[self._encoding],
-                "input_audio_transcription": transcription,
-                "turn_detection": detection,
-            }
-        form: dict[str, object] = {"type": next(name for name, of in FORMATS.items() if of == self._encoding)}
-        if self._encoding == "linear16":
-            form["rate"] = round(self._rate)
-        heard = {"format": form, "transcription": transcription, "turn_detection": detection, "noise_reduction": None}
-        return {
-            "id": f"sess_{self._id}",
-            "object": "realtime.transcription_session",
-            "type": "transcription",
-            "audio": {"input": heard},
-        }
+        return self._setup.told(f"sess_{self._id}", beta=self._beta)
 
     def _complain(self, message: str, code: str = "invalid_request", event_id: str | None = None) -> Reply:
         error = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
@@ -386,11 +311,6 @@ class OpenAIRealtime:
     def _say(self, kind: str, **fields: object) -> Reply:
         self._events += 1
         return as_frame({"type": kind, "event_id": f"event_{self._id[:12]}_{self._events}", **fields})
-
-
-def _object(outer: dict[str, Any], name: str) -> dict[str, Any]:
-    inner = outer.get(name)
-    return inner if isinstance(inner, dict) else {}
 
 
 def _error(error: Error) -> dict[str, object]:

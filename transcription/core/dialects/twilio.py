@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from transcription.core.dialects import calls
-from transcription.core.dialects.calls import POLICY_VIOLATION, Call, number_of, object_of, pieces, text_of
-from transcription.core.dialects.dialect import Hangup, Refused, Step
+from transcription.core.dialects.calls import POLICY_VIOLATION, Call, number_of, object_of, text_of
+from transcription.core.dialects.dialect import Hangup, Refused, Step, pieces
 from transcription.core.dialects.sides import Sides
 from transcription.core.dialects.timeline import Chunk, Timeline
 from transcription.core.protocol import EndSession, Error, ServerMessage

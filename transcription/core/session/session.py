@@ -110,8 +110,8 @@ class Session:
                 return self._start(message)
             case protocol.StartSession(), _:
                 return self._complain("This connection already has a session", now, ErrorCode.SESSION_EXISTS)
-            case protocol.Configure(), Connected() | Starting():
-                return self._complain("Expected `start_session` first", now, refused="configure")
+            case protocol.Configure(), Connected() | Starting() | Live(state=State.ENDING):
+                return self._complain("Expected between `start_session` and `end_session`", now, refused="configure")
             case _, Connected() | Starting():
                 return self._complain("Expected `start_session` first", now)
             case protocol.Cancel(), Live() as live:
@@ -137,9 +137,9 @@ class Session:
             case _ if protocol.is_message(pcm):
                 return self._complain("A control message in a binary frame: expected a text frame", now)
             case Connected() | Starting():
-                return self._complain_of_audio("Audio before `session_started`: expected `start_session` first", now)
+                return self._refuse_audio(pcm, "Audio before `session_started`: expected `start_session` first", now)
             case Live(state=State.ENDING):
-                return self._complain_of_audio("Audio after `end_session`", now)
+                return self._refuse_audio(pcm, "Audio after `end_session`", now)
             case Live(recognition=recognition):
                 return (yield from self._hear(recognition, pcm, now))
             case _ as never:
@@ -379,12 +379,12 @@ class Session:
         error = self._error(code, message, refused)
         return [error] if refused or self._complaints.allow(now) else []
 
-    def _complain_of_audio(self, message: str, now: float) -> list[Effect]:
-        """Once: a client that streams on would get an error for each frame."""
-        if self._misplaced_audio:
+    def _refuse_audio(self, pcm: bytes, told: str, now: float) -> list[Effect]:
+        """Once: a client that streams on would get an error for each frame. A frame without audio is a sign of life."""
+        if self._misplaced_audio or not pcm:
             return []
         self._misplaced_audio = True
-        return self._complain(message, now)
+        return self._complain(told, now)
 
     def _error(self, code: ErrorCode, message: str, refused: protocol.Refusable | None = None) -> Send:
         self._log.error(self.audio_ms, code, message)

@@ -61,7 +61,9 @@ class Dialler:
 
     def _explain(self, error: Exception) -> WhisperSttError:
         if isinstance(error, InvalidStatus):
-            return RefusedError(f"HTTP {error.response.status_code}", self._address.hide(_said(error.response.body)))
+            answer = error.response
+            told = _said(answer.body) or answer.reason_phrase
+            return RefusedError(f"HTTP {answer.status_code}", self._address.hide(told))
         way = f"{self._address}"
         if self._proxy:
             way = _("{address} through {proxy}").format(address=way, proxy=self._proxy.name)

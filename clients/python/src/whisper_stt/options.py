@@ -4,10 +4,12 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
+from whisper_stt.errors import OptionError
 from whisper_stt.session import Config, Metadata
 from whisper_stt.session.address import Address
-from whisper_stt.session.messages import TurnMode
+from whisper_stt.session.messages import TurnMode, texts
 from whisper_stt.session.pace import DEFAULT_SPEED
+from whisper_stt.session.words import _
 from whisper_stt.stream import Stream
 
 DEFAULT_URL = "ws://localhost:8000/ws/stt"
@@ -70,8 +72,10 @@ def connect(
         retry_s: how long a lost connection is tried again (s).
         timeout_s: how long a handshake may take, and then the session's start (s each).
 
-    Raises `OptionError` for a URL, a key or a proxy that is none.
+    Raises `OptionError` for a URL, a key or a proxy that is none, a text in place of a list, and a speed that is none.
     """
+    if not speed > 0:
+        raise OptionError(_("speed: expected a number above 0, got {given}").format(given=speed))
     config = Config(
         sample_rate=sample_rate,
         encoding=encoding,
@@ -81,19 +85,19 @@ def connect(
         lang_code=language,
         vad_threshold=vad_threshold,
         format=text_format,
-        redact=tuple(redact) or None,
+        redact=texts("redact", redact),
         turn_mode=turn_mode,
         min_silence_ms=min_silence_ms,
         max_hold_ms=max_hold_ms,
-        keyterms=tuple(keyterms) or None,
-        languages=tuple(languages) or None,
+        keyterms=texts("keyterms", keyterms),
+        languages=texts("languages", languages),
         channels=channels,
-        channel_names=tuple(channel_names) or None,
+        channel_names=texts("channel_names", channel_names),
     )
     return Stream(
         address(url, api_key),
         config,
-        metadata=Metadata(external_id=external_id, tags=tuple(tags)) if external_id or tags else None,
+        metadata=Metadata(external_id=external_id, tags=texts("tags", tags) or ()) if external_id or tags else None,
         speed=speed,
         retry_s=retry_s,
         timeout_s=timeout_s,

@@ -23,6 +23,7 @@ from whisper_stt.session.messages import (
     ServerError,
     SessionStarted,
     TurnMode,
+    texts,
 )
 from whisper_stt.session.pace import DEFAULT_SPEED
 from whisper_stt.session.spoken import Spoken, SpokenTimes
@@ -61,8 +62,7 @@ class Stream:
         """
         self._dialler = Dialler(address, timeout_s)
         self._session = Session(config, speed=speed, metadata=metadata)
-        self._sample_rate = config.sample_rate
-        self._channels = config.channels
+        self._second_bytes = config.frame_bytes * config.sample_rate
         self._spoken = SpokenTimes()
         self._retry_s = retry_s
         self._timeout_s = timeout_s
@@ -128,8 +128,10 @@ class Stream:
         Waits while the service has enough to do.
         """
         self._check_open()
+        if not isinstance(pcm, bytes | bytearray | memoryview):
+            raise TypeError(f"expected audio as bytes, got {type(pcm).__name__}")
         self._session.push(pcm)
-        self._spoken.push(len(pcm) / 2 / self._channels / self._sample_rate, time.time())
+        self._spoken.push(memoryview(pcm).nbytes / self._second_bytes, time.time())
         self._work.set()
         while self._session.unsent_s > AHEAD_S and not self._failure:
             self._room.clear()
@@ -162,17 +164,16 @@ class Stream:
         does not take them; the stream goes on as it was.
         """
         self._check_open()
+        change = Configure(
+            lang_code=language,
+            turn_mode=turn_mode,
+            min_silence_ms=min_silence_ms,
+            max_hold_ms=max_hold_ms,
+            keyterms=None if keyterms is None else texts("keyterms", keyterms) or (),
+        )
         answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
         self._changes.append(answer)
-        self._session.configure(
-            Configure(
-                lang_code=language,
-                turn_mode=turn_mode,
-                min_silence_ms=min_silence_ms,
-                max_hold_ms=max_hold_ms,
-                keyterms=None if keyterms is None else tuple(keyterms),
-            )
-        )
+        self._session.configure(change)
         self._work.set()
         return await answer
 
@@ -188,10 +189,11 @@ class Stream:
 
         Ends after the last; raises what ended the stream instead, or the source that it was fed.
         """
+        self._check_entered()
         while True:
             while self._events:
                 yield self._events.popleft()
-            if self._task is None or self._task.done():
+            if not self._task or self._task.done():
                 break
             self._news.clear()
             await self._news.wait()
@@ -296,7 +298,12 @@ class Stream:
         for waiting in (self._opened, self._room, self._news):
             waiting.set()
 
+    def _check_entered(self) -> None:
+        if not self._task:
+            raise WhisperSttError(_("The stream is not open: it is to be entered with `async with`"))
+
     def _check_open(self) -> None:
+        self._check_entered()
         if self._failure:
             raise self._failure
         if self._ended:

@@ -12,6 +12,8 @@ from whisper_stt.media.source import Source
 from whisper_stt.session.words import _
 
 SAMPLE_RATE = 16_000
+RATES = range(1_000, 768_001)
+"""Samples a second that a recording may have: to resample from others takes FFmpeg gigabytes."""
 BLOCK = SAMPLE_RATE // 2
 """Samples given at a time: half a second."""
 TRIES = 20
@@ -136,10 +138,14 @@ class Audio:
         except (av.error.FFmpegError, OSError) as error:
             told = _("{name}: is not audio that can be read ({reason})")
             raise MediaError(told.format(name=self.name, reason=_reason(error))) from None
-        if not container.streams.audio:
-            container.close()
+        stream = next(iter(container.streams.audio), None)
+        if stream and stream.channels and stream.rate in RATES:
+            return container
+        container.close()
+        if not stream or not stream.channels:
             raise MediaError(_("{name}: holds no audio").format(name=self.name))
-        return container
+        told = _("{name}: expected {least} to {most} samples a second, got {rate}")
+        raise MediaError(told.format(name=self.name, least=RATES[0], most=RATES[-1], rate=stream.rate))
 
     # Samples
 

@@ -1,14 +1,22 @@
 """The messages both ways (docs/protocol.md). Of the service's, unknown fields and types are ignored."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
-from .errors import ProtocolError
+from .errors import OptionError, ProtocolError
 from .words import _
 
 TurnMode = Literal["auto", "dictation", "short", "fixed"]
 """What ends an utterance: silence and what was said, or silence alone (docs/turns.md)."""
+
+
+def texts(option: str, given: Sequence[str]) -> tuple[str, ...] | None:
+    """An option that is a list; `None` for an empty one. Raises `OptionError` for a text, a list of its letters."""
+    if isinstance(given, str):
+        raise OptionError(_("{option}: expected a list of texts, got one text").format(option=option))
+    return tuple(given) or None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
