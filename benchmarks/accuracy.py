@@ -119,7 +119,7 @@ def _ways(options: Options, model: Model, directory: Path) -> dict[str, Hear]:
     def engine(least_s: int) -> Decode:
         return by_engine(directory, options.device, options.compute_type, least_final_window_s=least_s)
 
-    short = engine(windows.FINAL_GRID_S[0])
+    short = engine(windows.LEAST_FINAL_S)
     plain: dict[str, Hear] = {
         "offline": lambda script: model.transcribe(script.pcm, FINAL_BEAM), "service": _service(short),
     }  # fmt: skip

@@ -32,7 +32,7 @@ from transcription.core.session.session import Session
 from transcription.ingress.resampling import StreamResampler
 from transcription.ingress.vad import SileroVad
 from workers.engines.engine import EngineError, Hypothesis
-from workers.engines.windows import FINAL_GRID_S
+from workers.engines.windows import LEAST_FINAL_S
 
 Decode = Callable[[Job, np.ndarray], tuple[Hypothesis, float]]
 """A job and its audio (int16 of shape `(samples,)`, 16 kHz) into its hypothesis and the CPU time that it cost (s)."""
@@ -75,7 +75,7 @@ def replayed(recordings: Sequence[Recording], decode: Decode, piece_ms: int | No
 
 
 def by_engine(
-    model: Path, device: str, compute_type: str | None, *, least_final_window_s: int = FINAL_GRID_S[0]
+    model: Path, device: str, compute_type: str | None, *, least_final_window_s: int = LEAST_FINAL_S
 ) -> Decode:
     """Decodes by the service's engine with one thread, from CTranslate2's `model`."""
     # Imported here: other benchmarks must not need Whisper, nor pay for loading it.

@@ -121,10 +121,11 @@ class Env(BaseSettings):
     )
     max_batch: int = Field(0, ge=0, le=256, description="Most jobs decoded together (0: 8 on a CPU, 16 on a GPU)")
     min_final_window_s: int = Field(
-        10,
+        20,
         ge=10,
         le=30,
-        description="Shortest window that a final is decoded in (s): 10, 15, 20, or 30, which Whisper was trained on",
+        description="Shortest window that a final of more than a word or two is decoded in (s): 10, 15, 20, or 30, "
+        "which Whisper was trained on",
     )
     pre_roll_ms: int = Field(300, ge=0, le=2_000, description="Audio kept from before speech starts (ms)")
     speculate_ms: int = Field(

@@ -14,7 +14,7 @@ from transcription.core.config import Limits
 from transcription.core.contract.heartbeat import HEARTBEAT_S, READ_S, SETTLED_S, STARTING_S, Cost
 from transcription.core.contract.jobs import Kind
 from workers.engines.pace import Pace
-from workers.engines.windows import FINAL_GRID_S
+from workers.engines.windows import LEAST_FINAL_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Plan:
     lanes: int = 1
     threads: int = 16
     max_batch: int = 16
-    least_final_window_s: int = FINAL_GRID_S[0]
+    least_final_window_s: int = LEAST_FINAL_S
     limits: Limits = field(default_factory=Limits)
 
 

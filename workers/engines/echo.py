@@ -59,7 +59,7 @@ class EchoEngine:
 class PacedEngine(EchoEngine):
     """Echoes as slowly as a card decodes."""
 
-    def __init__(self, pace: Pace, max_batch: int = 0, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> None:
+    def __init__(self, pace: Pace, max_batch: int = 0, least_final_window_s: int = windows.LEAST_FINAL_S) -> None:
         super().__init__()
         self._pace = pace
         self.device, self.compute_type = pace.device, pace.compute_type
@@ -88,19 +88,19 @@ class PacedEngine(EchoEngine):
         return [self._echo(request) for request in batch]
 
 
-def batch_key(job: Job, audio_s: float, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> Hashable:
+def batch_key(job: Job, audio_s: float, least_final_window_s: int = windows.LEAST_FINAL_S) -> Hashable:
     """What jobs have in common that may share a batch; one longer than a window has it with nobody."""
     shared_s = windows.window_s(audio_s, job.kind, least_final_window_s)
     return (job.kind, shared_s, job.beam_size, job.word_timestamps) if shared_s else job.job_id
 
 
-def window_s(audio_s: float, job: Job, least_final_window_s: int = windows.FINAL_GRID_S[0]) -> float:
+def window_s(audio_s: float, job: Job, least_final_window_s: int = windows.LEAST_FINAL_S) -> float:
     """The window that a job's audio is decoded in."""
     return windows.window_s(audio_s, job.kind, least_final_window_s) or windows.LONGEST_S
 
 
 def batch_ms(
-    pace: Pace, batch: Sequence[tuple[Job, float]], least_final_window_s: int = windows.FINAL_GRID_S[0]
+    pace: Pace, batch: Sequence[tuple[Job, float]], least_final_window_s: int = windows.LEAST_FINAL_S
 ) -> float:
     """How long a batch of jobs of one key takes, given with the seconds of audio of each."""
     job, audio_s = max(batch, key=lambda one: one[1])

@@ -19,7 +19,7 @@ LEAST = 0.5
 """Asked of every text: models differ in how they use their probability of no speech, and may not use it at all."""
 SPEECH, OF_NO_SPEECH = 0.445, 20.0
 """Texts of short answers have 0.13 (median), of noise 0.70. What each 1.0 above the first asks for."""
-OF_A_SOUND, OF_A_HABIT, OF_A_REPETITION = 4.0, 1.0, 1.0
+OF_A_SOUND, OF_A_HABIT, OF_A_REPETITION = 6.0, 1.0, 1.0
 """Asked on top of what Whisper writes breath and animals as, of what it writes over noise by habit, and of what it says
 again and again. People do, too, and with more: "Dois, dois, dois." 3.4."""
 LEAST_PROBABILITY = 1e-8
@@ -32,7 +32,9 @@ _HABITS = (
     "legendas pela comunidade amara org", "legenda", "legendas", "obrigado por assistir", "obrigada por assistir",
     "inscreva se no canal", "se inscreva no canal", "até o próximo vídeo", "até a próxima", "o que é isso", "e aí",
 )  # fmt: skip
-_SOUNDS = frozenset("ah oh uh eh ih hum hmm hm ha he hi ho ai ui mm".split())
+_SOUNDS = frozenset(
+    "ah oh uh eh ih hum hmm hm ha he hi ho ai ui mm sh shh fsh tch tsc pst psst psiu pff brr grr".split()
+)
 _DRAWN_OUT = re.compile(r"[^\W\d]?([^\W\d]{1,3}?)\1{2,}[^\W\d]{0,2}")
 """A letter or a syllable three times and more: "aaaaah", "hahaha"."""
 LONG, FEW = 6, 2

@@ -88,7 +88,7 @@ class WhisperEngine:
         cpu_threads: int,
         lanes: int,
         max_batch: int = 0,
-        least_final_window_s: int = windows.FINAL_GRID_S[0],
+        least_final_window_s: int = windows.LEAST_FINAL_S,
     ) -> None:
         """Load the weights; `lanes` batches may be decoded at a time, each on `cpu_threads` threads.
 

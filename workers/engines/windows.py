@@ -16,6 +16,10 @@ PARTIAL_GRID_S = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, LONGEST_S)
 PARTIAL_SILENCE_S = 1.0
 """Window lengths, and the silence a window has at least: few lengths, so that jobs of several sessions share one; for
 partials fine steps, because they are decoded often and may be a little wrong."""
+LEAST_FINAL_S = 20
+"""Below it sentences lose words, above it a CPU loses time (docs/quality.md)."""
+BRIEF_S = 1.6
+"""Up to here an utterance is a word or two, and has the shortest window: a longer one makes "E aí?" of it."""
 
 TOKENS_PER_SECOND = 7
 """More than a fast speaker of Portuguese needs (about 5 a second in Whisper's vocabulary)."""
@@ -32,12 +36,13 @@ NO_SPEECH = 0.6
 """Thresholds of openai/whisper (whisper/transcribe.py), which faster-whisper keeps."""
 
 
-def window_s(audio_s: float, kind: Kind, least_final_s: int = FINAL_GRID_S[0]) -> int | None:
-    """The window for so much audio, a final's of `least_final_s` at least; `None` when it does not fit into one."""
+def window_s(audio_s: float, kind: Kind, least_final_s: int = LEAST_FINAL_S) -> int | None:
+    """The window for so much audio, of a final that is not brief `least_final_s`; `None` if it fits into none."""
     if audio_s > LONGEST_S:
         return None
     if kind is Kind.FINAL:
-        return _shortest(FINAL_GRID_S, max(audio_s + FINAL_SILENCE_S, least_final_s))
+        least_s = least_final_s if audio_s > BRIEF_S else FINAL_GRID_S[0]
+        return _shortest(FINAL_GRID_S, max(audio_s + FINAL_SILENCE_S, least_s))
     return _shortest(PARTIAL_GRID_S, audio_s + PARTIAL_SILENCE_S)
 
 

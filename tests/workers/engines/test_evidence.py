@@ -8,7 +8,16 @@ ANSWERS = ["Não.", "Não, não quero.", "É.", "Obrigado.", "Tchau!", "A B C", 
 HABITS = ["O que é isso?", "Legendas pela comunidade Amara.org", "E aí?"]
 TWICE = ["Sim, sim.", "Não, não.", "nove nove nove oito"]
 REPETITIONS = ["Pessoa! Pessoa! Pessoa!", "Sim, sim, sim, sim."]
-SOUNDS = ["Ah!", "AAAAA!", "Hmmmmmm...", "Aaaaah!", "Ahahahahahah!", "Sussussussuss", "Fufufuffufufuf Fafafafaffafafaf"]
+SOUNDS = [
+    "Ah!",
+    "Tch!",
+    "AAAAA!",
+    "Hmmmmmm...",
+    "Aaaaah!",
+    "Ahahahahahah!",
+    "Sussussussuss",
+    "Fufufuffufufuf Fafafafaffafafaf",
+]
 
 
 @pytest.mark.parametrize(

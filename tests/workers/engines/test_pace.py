@@ -46,13 +46,13 @@ def test_what_is_no_pace_is_named_with_what_was_expected(tmp_path: Path, text: s
 
 
 def test_the_longest_text_of_a_batch_decides_and_its_window_is_the_real_ones() -> None:
-    """3 s and 8 s of a final have the window of ten: 8 s with two of silence."""
+    """3 s and 8 s of a final share a window, the shortest; 19 s want more, with two of silence."""
     took = echo.batch_ms(SLOW, [(job(), 3.0), (job(), 8.0)])
 
-    assert took == pytest.approx(50 + 2 * 10 * 1.0 + 40 * (1 + 0.1 * 2 * 5) + 7 + 2 * 6)
-    assert echo.batch_key(job(), 3.0) == echo.batch_key(job(), 8.0) != echo.batch_key(job(), 9.0)
+    assert took == pytest.approx(50 + 2 * 20 * 1.0 + 40 * (1 + 0.1 * 2 * 5) + 7 + 2 * 6)
+    assert echo.batch_key(job(), 3.0) == echo.batch_key(job(), 8.0) != echo.batch_key(job(), 19.0)
     assert echo.batch_key(job(), 3.0) != echo.batch_key(job(Kind.PARTIAL, 1), 3.0)
-    assert echo.batch_ms(SLOW, [(job(), 3.0), (job(), 8.0)], 30) == pytest.approx(took + 2 * 20 * 1.0)
+    assert echo.batch_ms(SLOW, [(job(), 3.0), (job(), 8.0)], 30) == pytest.approx(took + 2 * 10 * 1.0)
 
 
 def test_the_engine_takes_as_long_and_lanes_at_once_take_longer() -> None:

@@ -51,7 +51,7 @@ def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
     final = heard(engine, job(), audio(speech("s24_pf_dora")))
     heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
 
-    assert seen == [10, 30, 5]
+    assert seen == [20, 30, 5]
     assert "padaria" in final.text
 
 
@@ -126,7 +126,7 @@ def test_the_way_out_of_a_loop_is_another_decode_of_the_same_window(
     samples = audio(speech("s24_pf_dora"))[:48_000]
     answer = heard(engine, job(), samples)
 
-    assert asked == [(10, 0, {}), (10, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
+    assert asked == [(20, 0, {}), (20, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
     assert answer.text
 
 

@@ -12,8 +12,11 @@ from workers.engines.windows import FINAL_GRID_S, PARTIAL_GRID_S, is_doubtful, i
         (0.1, 2, 10),
         (1.0, 2, 10),
         (1.01, 3, 10),
-        (4.9, 6, 10),
-        (8.5, 10, 15),
+        (1.6, 3, 10),
+        (1.61, 3, 20),
+        (4.9, 6, 20),
+        (8.5, 10, 20),
+        (18.1, 20, 30),
         (29.0, 30, 30),
         (30.0, 30, 30),
         (30.01, None, None),
@@ -24,11 +27,13 @@ def test_a_window_holds_the_audio_and_some_silence(audio_s: float, partial: int 
     assert (window_s(audio_s, Kind.PARTIAL), window_s(audio_s, Kind.FINAL)) == (partial, final)
 
 
-@pytest.mark.parametrize(("audio_s", "final"), [(0.1, 20), (9.0, 20), (18.5, 30), (30.0, 30), (30.01, None)])
-def test_finals_may_be_given_more_and_partials_are_not(audio_s: float, final: int | None) -> None:
-    """As `STT_MIN_FINAL_WINDOW_S` says, here 16: the next length of the grid."""
-    assert window_s(audio_s, Kind.FINAL, 16) == final
-    assert window_s(audio_s, Kind.PARTIAL, 16) == window_s(audio_s, Kind.PARTIAL)
+@pytest.mark.parametrize(
+    ("audio_s", "final"), [(0.1, 10), (1.7, 15), (9.0, 15), (14.0, 20), (18.5, 30), (30.0, 30), (30.01, None)]
+)
+def test_finals_may_be_given_less_and_partials_go_their_own_way(audio_s: float, final: int | None) -> None:
+    """As `STT_MIN_FINAL_WINDOW_S` says, here 12: the next length of the grid."""
+    assert window_s(audio_s, Kind.FINAL, 12) == final
+    assert window_s(audio_s, Kind.PARTIAL, 12) == window_s(audio_s, Kind.PARTIAL)
 
 
 def test_no_window_is_of_the_length_ctranslate2_takes_for_features() -> None:
