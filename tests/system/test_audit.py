@@ -3,8 +3,6 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ import requests
 import websockets
 
 from harness.audio import noise, silence, speech
-from harness.processes import ROOT
 from harness.stack import Stack
 from harness.talker import Talker
 from harness.waiting import until
@@ -32,8 +29,7 @@ User.objects.create_user("clerk", password="{PASSWORD}", is_staff=True)
 @pytest.fixture(scope="module")
 def staff(echo_stack: Stack) -> Stack:
     """The stack, with an auditor, an operator, and a clerk who may do nothing."""
-    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", MAKE_USERS]
-    subprocess.run(command, env=echo_stack.env, cwd=ROOT, check=True, capture_output=True)
+    echo_stack.manage("shell", "-v", "0", "-c", MAKE_USERS)
     return echo_stack
 
 
@@ -196,8 +192,7 @@ async def test_taking_the_permission_away_ends_the_watching(staff: Stack) -> Non
     async with watch(staff, "auditor") as watcher:
         await watcher.recv()
         close = "from django.contrib.auth.models import User; User.objects.filter(username='auditor')"
-        command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", f"{close}.update(is_active=False)"]
-        await asyncio.to_thread(subprocess.run, command, env=staff.env, cwd=ROOT, check=True, capture_output=True)
+        await asyncio.to_thread(staff.manage, "shell", "-v", "0", "-c", f"{close}.update(is_active=False)")
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await asyncio.wait_for(drain(watcher), 30)
 
