@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,6 @@ import websockets
 from playwright.sync_api import Page, expect
 
 from harness.audio import silence, speech
-from harness.processes import ROOT
 from harness.stack import Stack
 from harness.talker import Talker
 from tests.browser import chromium
@@ -56,8 +53,7 @@ def in_background(*arguments: object) -> threading.Thread:
 @pytest.fixture(scope="module")
 def recorded(model_stack: Stack) -> Stack:
     """The stack with an admin, an auditor, and a session of two sentences."""
-    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", MAKE_USERS]
-    subprocess.run(command, env=model_stack.env, cwd=ROOT, check=True, capture_output=True)
+    model_stack.manage("shell", "-v", "0", "-c", MAKE_USERS)
     in_background(model_stack.ws_url, "call-from-last-night", ["s13_pm_alex", "s24_pf_dora"], True).join(120)
     return model_stack
 

@@ -5,6 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
+AGAIN_S = 60.0
+"""How soon is tried again what the database was away for."""
+
 
 class RecordsCommand(BaseCommand):
     """One that says in a sentence that there is no database to work on, or none of its tables."""

@@ -14,13 +14,12 @@ from django.core.management.base import BaseCommand
 from django.db import Error, close_old_connections
 
 from transcription.audit import bulk, retention, rollup
+from transcription.management.records import AGAIN_S
 
 logger = logging.getLogger(__name__)
 
 IDLE_S = 2.0
 """How soon a bulk job is begun."""
-AGAIN_S = 60.0
-"""How soon a chore that failed is tried again."""
 FAILED = object()
 
 

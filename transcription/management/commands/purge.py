@@ -10,11 +10,9 @@ from django.core.management.base import CommandError
 from django.db import Error, close_old_connections
 
 from transcription.audit import retention
-from transcription.management.records import RecordsCommand
+from transcription.management.records import AGAIN_S, RecordsCommand
 
 MOST_DAYS, MOST_HOURS = 36_500, 8_760
-AGAIN_S = 60.0
-"""How soon it is tried again where the database was away."""
 
 
 class Command(RecordsCommand):
