@@ -6,11 +6,18 @@ import soxr
 from transcription.core.config import SAMPLE_RATE
 
 
+LEAST, MOST = -32768, 32767
+
+
 class StreamResampler:
-    """16-bit PCM of one rate in, 16-bit PCM at 16 kHz out; up to 70 ms stay inside until it is drained."""
+    """16-bit PCM of one rate in, 16-bit PCM at 16 kHz out; up to 70 ms stay inside until it is drained.
+
+    Inside it is floats: to 16 bits SoX adds noise of its own (dither), another one each time. Then a muted telephone is not
+    silent any more, and the same call has not the same text.
+    """
 
     def __init__(self, rate: int) -> None:
-        self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16", quality="HQ")
+        self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
 
     def __call__(self, pcm: bytes) -> bytes:
         """Resample the stream's next samples."""
@@ -23,4 +30,5 @@ class StreamResampler:
         return rest
 
     def _resample(self, pcm: bytes, *, last: bool) -> bytes:
-        return self._stream.resample_chunk(np.frombuffer(pcm, dtype="<i2"), last=last).astype("<i2").tobytes()
+        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
+        return np.rint(self._stream.resample_chunk(samples, last=last)).clip(LEAST, MOST).astype("<i2").tobytes()

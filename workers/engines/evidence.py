@@ -35,8 +35,10 @@ _HABITS = (
 _SOUNDS = frozenset(
     "ah oh uh eh ih hum hmm hm ha he hi ho ai ui mm sh shh fsh tch tsc pst psst psiu pff brr grr".split()
 )
-_DRAWN_OUT = re.compile(r"[^\W\d]?([^\W\d]{1,3}?)\1{2,}[^\W\d]{0,2}")
-"""A letter or a syllable three times and more: "aaaaah", "hahaha"."""
+_COPIES = re.compile(r"([^\W\d]{1,3}?)\1{2,}", re.IGNORECASE)
+"""A letter or a syllable three times and more."""
+_DRAWN_OUT = re.compile(rf"[^\W\d]?{_COPIES.pattern}[^\W\d]{{0,2}}")
+"""A word of it: "aaaaah", "hahaha"."""
 LONG, FEW = 6, 2
 """No word of so many letters has so few different ones: "fufufuffufuf"."""
 
@@ -68,8 +70,10 @@ def logs(probabilities: Sequence[float]) -> NDArray[np.float64]:
 def weighed(text: str) -> str:
     """What of a text is held against silence.
 
-    What is said again and again is easy to foresee, whoever says it: there each word counts once.
+    What is said again and again is easy to foresee, whoever says it: there each word counts once, and of a word that
+    is drawn out each letter.
     """
+    text = _COPIES.sub(r"\1", text)
     words = text.split()
     plain = [word.strip(".,!?…").lower() for word in words]
     once = [word for at, word in enumerate(words) if plain.index(plain[at]) == at]
