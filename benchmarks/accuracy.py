@@ -1,8 +1,8 @@
 """`accuracy`: words that the service's finals have wrong, against the same model offline, group by group.
 
-The service is the session and the engine in virtual time (`replay.py`), without partials: no load is in it. Recordings
-are few and a model's errors hang on as little as the silence before them: each is heard `LEADS_S` times, and each
-difference has an interval.
+The service is the session and the engine in virtual time (`replay.py`), without partials: no load is in it, and each
+decode is answered after `ANSWERED_S`, as by a machine that is fast enough. Recordings are few and a model's errors hang
+on as little as the silence before them: each is heard `LEADS_S` times, and each difference has an interval.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ from workers.engines import windows
 
 LEADS_S = (LEAD_S, 0.1)
 """Silence before a clip, each of the times that it is heard."""
+ANSWERED_S = 0.3
 LONG_SILENCE_MS = 800
 RESAMPLED = 4_000
 """Times that the clips are drawn again, for an interval."""
@@ -117,7 +118,8 @@ def _ways(options: Options, model: Model, directory: Path) -> dict[str, Hear]:
     """By name, the first being what the others are held against; where conditions are asked for, no other settings."""
 
     def engine(least_s: int) -> Decode:
-        return by_engine(directory, options.device, options.compute_type, least_final_window_s=least_s)
+        decode = by_engine(directory, options.device, options.compute_type, least_final_window_s=least_s)
+        return lambda *asked: (decode(*asked)[0], ANSWERED_S)
 
     short = engine(windows.LEAST_FINAL_S)
     plain: dict[str, Hear] = {

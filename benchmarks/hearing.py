@@ -117,9 +117,12 @@ def samples(pcm: np.ndarray) -> np.ndarray:
     return pcm.astype(np.float32) / np.float32(32768)
 
 
-def decoded(engine: Engine, job: Job, pcm: np.ndarray) -> Hypothesis | EngineError:
-    """What an engine makes of int16 `pcm`, shape `(samples,)`, 16 kHz, by itself in its batch."""
-    prepared = engine.prepare(job, samples(pcm))
+def decoded(engine: Engine, job: Job, pcm: np.ndarray, before: np.ndarray | None = None) -> Hypothesis | EngineError:
+    """What an engine makes of int16 `pcm`, shape `(samples,)`, 16 kHz, by itself in its batch.
+
+    `before` is that of the job's `before`, if it names one.
+    """
+    prepared = engine.prepare(job, samples(pcm), None if before is None else samples(before))
     return engine.decode([prepared])[0] if isinstance(prepared, Request) else prepared
 
 

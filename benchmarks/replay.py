@@ -26,7 +26,7 @@ from transcription.core.capacity.admission import Admitted
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Job, Kind, Transcript
 from transcription.core.protocol import FinalTranscript, PartialTranscript, ServerMessage
-from transcription.core.session.effects import Admit, CancelPartials, Effect, Send, StoreAudio, Submit
+from transcription.core.session.effects import Admit, CancelPartials, Effect, Send, StoreAudio, StoreBefore, Submit
 from transcription.core.session.recognition import Tools
 from transcription.core.session.session import Session
 from transcription.ingress.resampling import StreamResampler
@@ -34,8 +34,9 @@ from transcription.ingress.vad import SileroVad
 from workers.engines.engine import EngineError, Hypothesis
 from workers.engines.windows import LEAST_FINAL_S
 
-Decode = Callable[[Job, np.ndarray], tuple[Hypothesis, float]]
-"""A job and its audio (int16 of shape `(samples,)`, 16 kHz) into its hypothesis and the CPU time that it cost (s)."""
+Decode = Callable[[Job, np.ndarray, np.ndarray | None], tuple[Hypothesis, float]]
+"""A job, its audio (int16 of shape `(samples,)`, 16 kHz) and that of what was before it, where the job names it, into
+its hypothesis and the CPU time that it cost (s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,9 @@ def by_engine(
         model, device, compute_type, cpu_threads=1, lanes=1, least_final_window_s=least_final_window_s
     )
 
-    def decode(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+    def decode(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
         began = time.process_time()
-        found = decoded(engine, job, audio)
+        found = decoded(engine, job, audio, before)
         if isinstance(found, EngineError):
             raise found
         return found, time.process_time() - began
@@ -100,10 +101,11 @@ def remembered(decode: Decode) -> Decode:
     """The same, asking but once for what is asked again: variants that decode alike cost alike."""
     known: dict[tuple[object, ...], tuple[Hypothesis, float]] = {}
 
-    def ask(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
-        key = (audio.tobytes(), job.kind, job.language, job.beam_size, job.word_timestamps, job.prefix)
+    def ask(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
+        together = (before.tobytes(), job.before.text) if before is not None and job.before else ()
+        key = (audio.tobytes(), job.kind, job.language, job.beam_size, job.word_timestamps, job.prefix, *together)
         if key not in known:
-            known[key] = decode(job, audio)
+            known[key] = decode(job, audio, before)
         return known[key]
 
     return ask
@@ -171,6 +173,7 @@ class _Lane:
     def __init__(self, decode: Decode, heard: Heard) -> None:
         self.free_at = 0.0
         self.audio: dict[str, bytearray] = {}
+        self.before: dict[str, bytes] = {}
         self._decode, self._heard = decode, heard
         self._waiting: list[Job] = []
         self._overtaken: dict[str, int] = {}
@@ -181,6 +184,8 @@ class _Lane:
             case StoreAudio(segment_id=name, offset=offset, pcm=pcm):
                 kept = self.audio.setdefault(name, bytearray())
                 kept[offset * BYTES_PER_SAMPLE :] = pcm
+            case StoreBefore(segment_id=name, pcm=pcm):
+                self.before[name] = pcm
             case CancelPartials(segment_id=name, number=number):
                 self._overtaken[name] = number
             case Submit(job=job):
@@ -198,7 +203,8 @@ class _Lane:
         job = min(self._waiting, key=lambda job: job.kind is not Kind.FINAL)
         self._waiting.remove(job)
         pcm = np.frombuffer(bytes(self.audio.get(job.segment_id, b"")), "<i2")[job.start : job.end]
-        found, cost = self._decode(job, pcm)
+        before = np.frombuffer(self.before[job.segment_id], "<i2") if job.before else None
+        found, cost = self._decode(job, pcm, before)
         self._heard.cpu_s[job.kind] += cost
         self.free_at = now + cost
         return self.free_at, Transcript(

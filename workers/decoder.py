@@ -64,21 +64,21 @@ class Decoder:
                 raise UnfitError(f"The model cannot decode on {where}: {sentence(error)}") from error
         return proofs
 
-    def decode(self, job: Job, audio: NDArray[np.float32]) -> Decoded:
-        """What the model makes of the audio.
+    def decode(self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Decoded:
+        """What the model makes of the audio, beside that of the job's `before`.
 
         A decode that raises is tried again once the model is proven. Raises `EngineError`, `UnfitError`, and what the
         engine raised if it was the segment's fault.
         """
         try:
-            return self._counted(job, audio)
+            return self._counted(job, audio, before)
         except (EngineError, UnfitError):
             raise
         except Exception:
             logger.warning("A decode failed", exc_info=True, extra=job.log_context())
             with self._proving:
                 self._prove_again()
-        return self._counted(job, audio)
+        return self._counted(job, audio, before)
 
     def require_fit(self) -> None:
         """Raises `UnfitError` once the model has failed."""
@@ -107,10 +107,10 @@ class Decoder:
             self.unfit = str(error)
             raise
 
-    def _counted(self, job: Job, audio: NDArray[np.float32]) -> Decoded:
+    def _counted(self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None) -> Decoded:
         self.require_fit()
         try:
-            decoded = self._decode(job, audio)
+            decoded = self._decode(job, audio, before)
         except EngineError:
             raise
         except Exception as error:
@@ -122,8 +122,8 @@ class Decoder:
         self._lately.append("")
         return decoded
 
-    def _decode(self, job: Job, audio: NDArray[np.float32]) -> Decoded:
-        prepared = self.engine.prepare(job, audio)
+    def _decode(self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Decoded:
+        prepared = self.engine.prepare(job, audio, before)
         if isinstance(prepared, Hypothesis):
             return Decoded(prepared, waited_s=0.0, decode_s=0.0, batch_size=0)
         return self._batcher.submit(prepared).result()

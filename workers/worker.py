@@ -39,6 +39,8 @@ class Fetched:
     """Position in the segment after the last of these samples."""
     answer: bytes | None = None
     """The stored copy of a final that was done before."""
+    before: np.ndarray | None = None
+    """The samples of the job's `before`; `None` when they are not there, or not asked for."""
 
 
 class Worker:
@@ -121,7 +123,7 @@ class Worker:
             return _failure(job, "The segment's audio is gone", retryable=True)
         asked = self._turns.ask(audio) if self._turns and job.turn else None
         try:
-            decoded = self.decoder.decode(job, audio)
+            decoded = self.decoder.decode(job, audio, fetched.before)
         except EngineError as error:
             return _failure(job, str(error), retryable=error.retryable)
         except UnfitError:
@@ -196,7 +198,9 @@ class Worker:
             pipe.set(claim_key(job.job_id), self.worker_id, ex=AUDIO_TTL_S)
         else:
             pipe.get(job.overtaken_key)
-        pcm, known, *_ = pipe.execute(raise_on_error=False)  # a full Redis takes no claims
+        if job.before:
+            pipe.get(job.before.audio_key)
+        pcm, known, *others = pipe.execute(raise_on_error=False)  # a full Redis takes no claims
         for answer in (pcm, known):
             if isinstance(answer, redis.RedisError):
                 raise answer
@@ -204,8 +208,17 @@ class Worker:
             raise Overtaken
         end = job.start + len(pcm) // BYTES_PER_SAMPLE
         there = pcm and (job.end is None or end >= job.end)
-        audio = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0 if there else None
-        return Fetched(audio, end, known if job.kind is Kind.FINAL else None)
+        before = others[-1] if job.before else None
+        return Fetched(
+            _samples(pcm) if there else None,
+            end,
+            known if job.kind is Kind.FINAL else None,
+            _samples(before) if isinstance(before, bytes) else None,
+        )
+
+
+def _samples(pcm: bytes) -> np.ndarray:
+    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
 
 
 def _failure(job: Job, reason: str, *, retryable: bool) -> Failure:

@@ -13,7 +13,6 @@ from benchmarks.simulation.cell import Cell
 from benchmarks.simulation.clock import Clock
 from benchmarks.simulation.speech import Speech, Utterance
 from benchmarks.simulation.worker import Task
-from transcription.core.audio import samples_from_ms
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Job, Kind, nothing
 from transcription.core.session.effort import effort
@@ -143,7 +142,7 @@ class Saying:
         """Jobs of finals decoded ahead that speech went on after before they were answered."""
         self._known: dict[str, tuple[Piece, ...]] = {}
         """By a final's job: the pieces that it goes on from."""
-        self._pieces = Pieces(samples_from_ms(talker.config.vad.piece_ms))
+        self._pieces = Pieces.of(talker.config.vad)
         self._closed = False
         self._window_start = 0.0
         self._numbers = 0
@@ -228,9 +227,10 @@ class Saying:
 
     def _resume(self) -> None:
         if self._ahead:
-            if self._ahead_answered:
+            worth = self._pieces.are_worth(self._ahead.job, round(self._so_far * SAMPLE_RATE))
+            if worth and self._ahead_answered:
                 self._keep(self._ahead)
-            else:
+            elif worth:
                 self._overtaken.add(self._ahead.job.job_id)
             self._ahead = None
             self._partial_later()

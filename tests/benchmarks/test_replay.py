@@ -18,7 +18,7 @@ TIMING = Timing(preprocess_ms=0.0, queue_wait_ms=0.0, inference_ms=0.0, postproc
 CLIP = load(read_manifest(Path("tests/audio/manifest.jsonl"))[0])
 
 
-def decode(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+def decode(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
     """As many words as there are half seconds; a partial costs 0.2 s and a final one."""
     text = " ".join(f"w{n}" for n in range(len(audio) // 8000))
     return Hypothesis(text, 1.0, []), 0.2 if job.kind is Kind.PARTIAL else 1.0
@@ -60,9 +60,9 @@ def test_pieces_cost_what_was_said_last() -> None:
     recording = made("two", np.concatenate([speech, np.zeros(4_800, np.int16), speech]))
     costs: list[int] = []
 
-    def counting(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+    def counting(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
         costs.append(len(audio) if job.kind is Kind.FINAL else 0)
-        return decode(job, audio)
+        return decode(job, audio, before)
 
     replayed([recording], counting, piece_ms=0)
     whole = max(costs)
@@ -72,13 +72,29 @@ def test_pieces_cost_what_was_said_last() -> None:
     assert max(costs) < 0.7 * whole
 
 
+def test_the_audio_of_the_segment_before_is_there_where_a_job_names_it() -> None:
+    """Two halves of a sentence, with a pause of 0.7 s that ends the first."""
+    speech = CLIP.pcm[: 3 * 16_000]
+    recording = made("two", np.concatenate([speech, np.zeros(11_200, np.int16), speech]))
+    known: list[tuple[str, int]] = []
+
+    def noting(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
+        if job.kind is Kind.FINAL and job.before and before is not None:
+            known.append((job.before.text, before.size))
+        return decode(job, audio, before)[0], 0.1
+
+    first = replay(alone(recording), SessionConfig(), noting).finals[0][1]
+
+    assert known == [(first.text, first.audio_duration_ms * 16)]
+
+
 def test_what_was_decoded_is_not_decoded_again() -> None:
     """The same audio for the same kind of job."""
     asked = []
 
-    def counting(job: Job, audio: np.ndarray) -> tuple[Hypothesis, float]:
+    def counting(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
         asked.append(job)
-        return decode(job, audio)
+        return decode(job, audio, before)
 
     remembering = remembered(counting)
     first = replayed([CLIP], remembering)

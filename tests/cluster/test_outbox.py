@@ -13,7 +13,7 @@ from transcription.cluster.outbox import MAX_BATCH, Outbox, Sender
 from transcription.core import resuming
 from transcription.core.contract import keyspace
 from transcription.core.contract.jobs import Job, Kind
-from transcription.core.contract.keyspace import audio_key
+from transcription.core.contract.keyspace import audio_key, before_key
 from transcription.core.resuming import Checkpoint
 from transcription.core.session.effects import (
     CancelPartials,
@@ -21,6 +21,7 @@ from transcription.core.session.effects import (
     Resend,
     SaveCheckpoint,
     StoreAudio,
+    StoreBefore,
     Submit,
 )
 
@@ -89,6 +90,32 @@ async def test_audio_and_its_final_wait_until_redis_has_memory(async_valkey: red
     assert stored == [100]
     assert await async_valkey.get(HELD) == b"ab" * 100
     assert not outbox.stuck
+
+
+async def test_the_segment_before_is_there_before_the_job_and_goes_with_the_segment(
+    async_valkey: redis.asyncio.Redis,
+) -> None:
+    """Beside the audio of its own; and it does not outlive a web process that dies."""
+    before = before_key("test", "held")
+    broker = Broker()
+    there: list[bytes | None] = []
+
+    async def publish(jobs: Sequence[Job]) -> Sequence[redis.RedisError | None]:
+        there.append(await async_valkey.get(before))
+        return await broker(jobs)
+
+    outbox = Outbox(async_valkey, publish)
+    for effect in (StoreAudio("held", 0, b"ab"), StoreBefore("held", b"cd"), Submit(job("final", Kind.FINAL))):
+        outbox.put(effect, sender([]))
+    await eventually(lambda: there)
+    left_s = await async_valkey.ttl(before)
+    outbox.put(DiscardAudio(("held",)), sender([]))
+    async with asyncio.timeout(10):
+        while await async_valkey.exists(HELD, before):
+            await asyncio.sleep(0.005)
+
+    assert there == [b"cd"]
+    assert 0 < left_s <= keyspace.AUDIO_TTL_S
 
 
 async def test_a_final_the_broker_refuses_is_tried_again_a_partial_is_not(async_valkey: redis.asyncio.Redis) -> None:

@@ -71,6 +71,27 @@ def test_a_partial_decodes_all_there_is_when_it_starts(worker: Worker, client: r
     assert (worker.told[0].text, worker.told[0].audio_end) == (heard(PCM[-16_000:]), 32_000)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_the_engine_is_given_the_segment_before_if_it_is_there(
+    worker: Worker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """Where it is gone the job is done all the same."""
+    given: list[np.ndarray | None] = []
+    prepare = worker.engine.prepare
+    monkeypatch.setattr(worker.engine, "prepare", lambda *asked: given.append(asked[2]) or prepare(*asked))
+    client.set("stt:audio:test:second", PCM, ex=10)
+    client.delete("stt:before:test:second")
+    if there:
+        client.set("stt:before:test:second", PCM[:4_000], ex=10)
+    before = jobs.Before(audio_key="stt:before:test:second", text="um")
+    worker.do(job("second" if there else "second-alone", audio_key="stt:audio:test:second", before=before))
+
+    assert worker.told[0].text == heard(PCM)
+    assert [None if pcm is None else (pcm * 32768).astype("<i2").tobytes() for pcm in given] == [
+        PCM[:4_000] if there else None
+    ]
+
+
 @pytest.mark.parametrize(("number", "answers"), [(3, 0), (4, 1)])
 def test_an_overtaken_partial_is_not_decoded(worker: Worker, client: redis.Redis, number: int, answers: int) -> None:
     """Those up to the number in Redis; later ones are."""

@@ -22,7 +22,7 @@ from transcription.core.capacity.admission import (
 from transcription.core.capacity.load import ClusterLoad
 from transcription.core.config import Limits
 from transcription.core.contract.jobs import Job
-from transcription.core.contract.keyspace import audio_key
+from transcription.core.contract.keyspace import audio_key, before_key
 from transcription.core.resuming import Checkpoint
 from transcription.core.session.effects import (
     CancelPartials,
@@ -30,6 +30,7 @@ from transcription.core.session.effects import (
     Resend,
     SaveCheckpoint,
     StoreAudio,
+    StoreBefore,
     Submit,
 )
 
@@ -112,6 +113,8 @@ class MemoryCluster:
                 buffer = self.audio[audio_key(sender.uid, segment_id)]
                 buffer[offset * BYTES_PER_SAMPLE :] = pcm
                 sender.audio_stored(segment_id, pcm_samples(pcm))
+            case StoreBefore(segment_id=segment_id, pcm=pcm):
+                self.audio[before_key(sender.uid, segment_id)][:] = pcm
             case Submit(job=job):
                 self.jobs.append(job)
             case Resend(job=job, pcm=pcm):
@@ -121,7 +124,8 @@ class MemoryCluster:
                 self.cancelled[segment_id] = number
             case DiscardAudio(segment_ids=segment_ids):
                 for segment_id in segment_ids:
-                    self.audio.pop(audio_key(sender.uid, segment_id), None)
+                    for key in (audio_key, before_key):
+                        self.audio.pop(key(sender.uid, segment_id), None)
             case SaveCheckpoint(session_id=session_id, checkpoint=checkpoint):
                 self.checkpoints[session_id] = sender.uid, checkpoint
 

@@ -26,6 +26,7 @@ from transcription.core.contract.keyspace import (
     AUDIO_TTL_S,
     INDEX_TTL_S,
     audio_key,
+    before_key,
     index_entry,
     lease_key,
     overtaken_key,
@@ -37,6 +38,7 @@ from transcription.core.session.effects import (
     Resend,
     SaveCheckpoint,
     StoreAudio,
+    StoreBefore,
     Submit,
 )
 
@@ -61,7 +63,7 @@ class Sender:
     """Called with a segment and the number of its samples once they are in Redis."""
 
 
-Outgoing = StoreAudio | Submit | Resend | CancelPartials | DiscardAudio | SaveCheckpoint
+Outgoing = StoreAudio | StoreBefore | Submit | Resend | CancelPartials | DiscardAudio | SaveCheckpoint
 Item = tuple[Outgoing, Sender]
 
 
@@ -166,6 +168,8 @@ def _add(pipe: Pipeline, effect: Outgoing, sender: Sender) -> None:
         case StoreAudio(segment_id=segment_id, offset=offset, pcm=pcm):
             key = audio_key(sender.uid, segment_id)
             pipe.eval(scripts.APPEND, 1, key, offset * BYTES_PER_SAMPLE, pcm, AUDIO_TTL_S)
+        case StoreBefore(segment_id=segment_id, pcm=pcm):
+            pipe.set(before_key(sender.uid, segment_id), pcm, ex=AUDIO_TTL_S)  # the index has the segment already
         case Submit(job=job) if job.kind is Kind.FINAL:
             _index(pipe, job.job_id)
         case Resend(job=job, pcm=pcm):
@@ -175,7 +179,7 @@ def _add(pipe: Pipeline, effect: Outgoing, sender: Sender) -> None:
         case CancelPartials(segment_id=segment_id, number=number):
             pipe.set(overtaken_key(sender.uid, segment_id), number, ex=AUDIO_TTL_S)
         case DiscardAudio(segment_ids=segment_ids) if segment_ids:
-            pipe.delete(*(audio_key(sender.uid, segment_id) for segment_id in segment_ids))
+            pipe.delete(*(key(sender.uid, each) for each in segment_ids for key in (audio_key, before_key)))
         case SaveCheckpoint(session_id=session_id, checkpoint=checkpoint, ttl_s=ttl_s):
             keys = [resume_key(session_id), lease_key(session_id)]
             kept = resuming.encode(checkpoint)

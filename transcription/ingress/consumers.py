@@ -58,6 +58,7 @@ from transcription.core.session.effects import (
     SaveCheckpoint,
     Send,
     StoreAudio,
+    StoreBefore,
     Submit,
 )
 from transcription.core.session.life import State
@@ -265,7 +266,15 @@ class TranscriptionConsumer(AsyncWebsocketConsumer):
             match effect:
                 case Send(message=message, again=again):
                     await self._send(message, again=again)
-                case Submit() | Resend() | StoreAudio() | CancelPartials() | DiscardAudio() | SaveCheckpoint():
+                case (
+                    Submit()
+                    | Resend()
+                    | StoreAudio()
+                    | StoreBefore()
+                    | CancelPartials()
+                    | DiscardAudio()
+                    | SaveCheckpoint()
+                ):
                     self._put(effect)
                 case CheckJobs(job_ids=job_ids):
                     if not self.runtime.outbox.stuck:  # else they may not have been sent yet

@@ -5,15 +5,14 @@ import soxr
 
 from transcription.core.config import SAMPLE_RATE
 
-
 LEAST, MOST = -32768, 32767
 
 
 class StreamResampler:
     """16-bit PCM of one rate in, 16-bit PCM at 16 kHz out; up to 70 ms stay inside until it is drained.
 
-    Inside it is floats: to 16 bits SoX adds noise of its own (dither), another one each time. Then a muted telephone is not
-    silent any more, and the same call has not the same text.
+    Inside it is floats: to 16 bits SoX adds noise of its own (dither), another one each time. Then a muted telephone
+    is not silent any more, and the same call has not the same text.
     """
 
     def __init__(self, rate: int) -> None:

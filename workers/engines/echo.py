@@ -34,7 +34,7 @@ class EchoEngine:
     def __init__(self, decode_ms: float = 0.0) -> None:
         self._decode_s = decode_ms / 1000
 
-    def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
+    def prepare(self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Request:
         """The request as it is: there are no features to make."""
         return Request(job, audio)
 
@@ -68,7 +68,7 @@ class PacedEngine(EchoEngine):
         self._busy = 0
         self._lock = threading.Lock()
 
-    def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request:
+    def prepare(self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None = None) -> Request:
         """With the key by which the real one makes batches, once the host would have made features of it."""
         audio_s = audio.size / SAMPLE_RATE
         time.sleep(self._pace.preparing_ms(window_s(audio_s, job, self._least)) / 1000)

@@ -34,6 +34,8 @@ class Request:
     """Requests of equal keys may share a batch."""
     features: Any = None
     """What the engine made of the audio in `prepare`."""
+    before: NDArray[np.float32] | None = None
+    """The audio of the job's `before`; it may be that it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,12 @@ class Engine(Protocol):
     device: str
     compute_type: str
 
-    def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request | Hypothesis:
+    def prepare(
+        self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None = None
+    ) -> Request | Hypothesis:
         """Do what can be done before the model is free; the answer itself where the model is not needed.
 
-        `audio` is samples at 16 kHz, -1 to 1.
+        `audio` is samples at 16 kHz, -1 to 1, and so is that of the job's `before`, where it is there.
         """
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:

@@ -26,7 +26,7 @@ from transcription.core.config import SAMPLE_RATE, Task
 from transcription.core.contract.jobs import Job, Kind
 from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Dropped, Word
-from workers.engines import cuda, evidence, gate, keyterms, long_audio, repetition, spoken, windows
+from workers.engines import cuda, evidence, gate, going_on, keyterms, long_audio, repetition, spoken, windows
 from workers.engines.engine import EngineError, Hypothesis, Request
 from workers.engines.vocabulary import repaired
 from workers.engines.words import readable, words
@@ -116,7 +116,9 @@ class WhisperEngine:
         self._suppressed = get_suppressed_tokens(self._tokenizer("en"), [-1])
         self._vocabulary = repaired(self._model.hf_tokenizer)
 
-    def prepare(self, job: Job, audio: NDArray[np.float32]) -> Request | Hypothesis:
+    def prepare(
+        self, job: Job, audio: NDArray[np.float32], before: NDArray[np.float32] | None = None
+    ) -> Request | Hypothesis:
         """Features and prompt; audio longer than a window is left to `transcribe` and shares its batch with nobody.
 
         Where nobody speaks the answer is what was known before.
@@ -124,7 +126,7 @@ class WhisperEngine:
         if gate.is_silent(audio) or not (job.endpointed or gate.has_speech(audio)):
             return Hypothesis(job.prefix, 0.0, [], sure_words=0)
         window = windows.window_s(audio.size / SAMPLE_RATE, job.kind, self._least_final_window_s)
-        return self._fit(job, audio, window) if window else Request(job, audio, key=job.job_id)
+        return replace(self._fit(job, audio, window), before=before) if window else Request(job, audio, key=job.job_id)
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
         """Decode requests of one key together; finals that are not to be believed again, each by itself."""
@@ -139,6 +141,7 @@ class WhisperEngine:
             heard = [attempt for request in batch for attempt in self._generate([request])]
         if batch[0].job.kind is Kind.FINAL:
             heard = [self._believed(*pair) for pair in zip(batch, map(self._again, batch, heard), strict=True)]
+            heard = list(map(self._going_on, batch, heard))
         return [each.told(attempt.hypothesis) for each, attempt in zip(found, heard, strict=True)]
 
     def _again(self, request: Request, attempt: Attempt) -> Attempt:
@@ -163,6 +166,21 @@ class WhisperEngine:
         whole = self._fit(request.job, request.audio, windows.LONGEST_S)
         (widened,) = self._generate([whole], windows.max_tokens(audio_s))
         return attempt if widened.loops or (widened.doubtful and widened.logprob <= attempt.logprob) else widened
+
+    def _going_on(self, request: Request, attempt: Attempt) -> Attempt:
+        """The attempt, or what is heard in one window with the segment before, held to the text of that."""
+        before = request.before
+        if before is None or request.job.before is None or not attempt.hypothesis.text:
+            return attempt
+        audio = np.concatenate([before, request.audio])
+        audio_s = audio.size / SAMPLE_RATE
+        window = windows.window_s(audio_s, request.job.kind, self._least_final_window_s)
+        if window is None:
+            return attempt
+        job = msgspec.structs.replace(request.job, prefix=request.job.before.text)
+        (both,) = self._generate([self._fit(job, audio, window)], windows.max_tokens(audio_s))
+        rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s)
+        return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, without its text where the audio does not support it."""
@@ -190,11 +208,10 @@ class WhisperEngine:
     def _prompt(self, job: Job, *, timed: bool = False) -> list[int]:
         tokenizer = self._tokenizer(job.language, job.task)
         prompt = [*tokenizer.sot_sequence]
-        if job.kind is Kind.FINAL:
+        if job.kind is Kind.FINAL or job.prefix:
+            timed = timed or job.kind is Kind.PARTIAL
             prompt.append(tokenizer.timestamp_begin if timed else tokenizer.no_timestamps)
-        elif job.prefix:
-            prompt += [tokenizer.timestamp_begin, *self._tokens(job.prefix)]
-        return prompt
+        return [*prompt, *self._tokens(job.prefix)]
 
     def _in(self, request: Request, language: str) -> Request:
         """The request, its language being known; `language` is empty where it was from the first."""
@@ -247,8 +264,9 @@ class WhisperEngine:
     def _read(self, request: Request, result: Any, limit: int) -> Attempt:
         """What a result says, without its copies."""
         job, tokens = request.job, result.sequences_ids[0]
-        # the score is the sum over the tokens and the end of text, divided by the tokens alone
-        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        # the score is the sum over the tokens and the end of text, divided by the tokens alone; a prefix adds nothing
+        held = len(self._tokens(job.prefix)) if job.kind is Kind.FINAL else 0
+        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1 - held)
         if math.isnan(logprob):  # some cards compute these in float16
             raise FloatingPointError("the model's probabilities are not numbers")
         if job.kind is Kind.PARTIAL and windows.is_silence(logprob, result.no_speech_prob):

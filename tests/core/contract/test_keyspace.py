@@ -60,6 +60,6 @@ def test_a_session_is_erased_by_its_index() -> None:
 
     assert entries == [("stt:index:uid", "seg-0001"), ("stt:index:uid", "seg-0001:f1")]
     assert set(keyspace.session_keys("uid", "call", [entry for _, entry in entries])) == {
-        "stt:resume:call", "stt:index:uid", "stt:audio:uid:seg-0001", "stt:overtaken:uid:seg-0001",
-        "stt:claim:uid:seg-0001:f1", "stt:result:uid:seg-0001:f1",
+        "stt:resume:call", "stt:index:uid", "stt:audio:uid:seg-0001", "stt:before:uid:seg-0001",
+        "stt:overtaken:uid:seg-0001", "stt:claim:uid:seg-0001:f1", "stt:result:uid:seg-0001:f1",
     }  # fmt: skip

@@ -96,6 +96,21 @@ def test_what_is_too_short_is_decoded_again_with_what_follows(piecewise: Talk) -
     assert last_final(piecewise).text == "sim senhor"
 
 
+@pytest.mark.parametrize(("silence", "kept"), [(3, False), (6, True)])
+def test_a_piece_ends_in_a_pause_between_clauses(silence: int, kept: bool) -> None:
+    """Three fifths of the silence that ends an utterance; a cut in a breath costs the words behind it."""
+    talk = Talk(with_vad(PIECEWISE, min_silence_ms=320))
+    talk.start()
+    talk.windows(16, speaking=True)
+    talk.windows(2, speaking=False)
+    talk.answer(talk.final(), "Quero falar")
+    piece = talk.final()
+    talk.windows(silence - 2, speaking=False)
+    say(talk, 4, "com a Ana.")
+
+    assert talk.final().start == (piece.end if kept else 0)
+
+
 def test_nothing_is_kept_where_the_operator_wants_none() -> None:
     """`piece_ms` of 0."""
     talk = Talk(with_vad(PIECEWISE, piece_ms=0))

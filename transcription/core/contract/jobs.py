@@ -29,6 +29,13 @@ RECORDED_TURN_S = 4.0
 """A worker begins with a final of a recording so long after the last one, whatever partials wait."""
 
 
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """The segment before a job's, in the same breath; the decoder is held to its text, and goes on from there."""
+
+    audio_key: str
+    text: str
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One decode that a session asks for, as it travels in a Celery message (JSON)."""
 
@@ -52,6 +59,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     word_timestamps: bool
     prefix: str = ""
     """Words known to begin the text, which the decoder is held to."""
+    before: Before | None = None
+    """What it may be decoded together with."""
     task: Task = "transcribe"
     """What is written: what was said, or that in English."""
     endpointed: bool = True

@@ -104,6 +104,11 @@ def audio_key(session_uid: str, segment_id: str) -> str:
     return f"{_AUDIO}{session_uid}:{segment_id}"
 
 
+def before_key(session_uid: str, segment_id: str) -> str:
+    """The audio of the segment before, where a segment's final is decoded together with it."""
+    return f"stt:before:{session_uid}:{segment_id}"
+
+
 def overtaken_key(session_uid: str, segment_id: str) -> str:
     """The number of a segment's last partial that need not be decoded any more."""
     return f"stt:overtaken:{session_uid}:{segment_id}"
@@ -141,7 +146,7 @@ def session_keys(session_uid: str, session_id: str, index: Iterable[str]) -> lis
         if ":" in entry:
             keys += [claim_key(f"{session_uid}:{entry}"), result_key(f"{session_uid}:{entry}")]
         else:
-            keys += [audio_key(session_uid, entry), overtaken_key(session_uid, entry)]
+            keys += [key(session_uid, entry) for key in (audio_key, before_key, overtaken_key)]
     return keys
 
 
@@ -221,6 +226,7 @@ FAMILIES = (
     Family(call_key("*", "*"), CALL_TTL_S, "web: notices of a call", "erasure"),
     Family(minutes_key("*", "*"), MINUTES_TTL_S, "web: while the API key has sessions", "nobody"),
     Family(audio_key("*", "*"), AUDIO_TTL_S, "web: outbox", "web: outbox, with the answer; erasure"),
+    Family(before_key("*", "*"), AUDIO_TTL_S, "web: outbox", "web: outbox, with the answer; erasure"),
     Family(overtaken_key("*", "*"), AUDIO_TTL_S, "web: outbox", "erasure"),
     Family(index_key("*"), INDEX_TTL_S, "web: outbox, before what it names", "erasure"),
     Family(claim_key("*"), AUDIO_TTL_S, "worker: takes the job", "worker: is done; web: a dead worker's; erasure"),

@@ -40,6 +40,14 @@ class StoreAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreBefore:
+    """Put the audio of the segment before it beside a segment's own, for a job that names it."""
+
+    segment_id: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """Send a job to the workers, after all audio asked to be stored before it."""
 
@@ -152,6 +160,7 @@ Effect = (
     Send
     | Admit
     | StoreAudio
+    | StoreBefore
     | Submit
     | Resend
     | CheckJobs

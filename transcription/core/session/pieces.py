@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from transcription.core.config import SAMPLE_RATE
+from transcription.core.audio import samples_from_ms
+from transcription.core.config import SAMPLE_RATE, VadConfig
 from transcription.core.contract.jobs import Job, Transcript
 from transcription.core.protocol import Word
 
+CLAUSE = 0.6
+"""How much of the silence that ends an utterance follows a piece: a cut in a shorter pause costs words behind it."""
 REST = 1 / 8
 """What must follow a piece for a decode to begin there, in pieces: a word by itself is heard worse than with others."""
 
@@ -33,18 +36,27 @@ class Pieces:
 
     least: int
     """How long a piece is at least, in samples; 0: nothing is kept."""
+    pause: int
+    """How many samples of silence follow it at least."""
     _pieces: tuple[Piece, ...] = field(default=(), init=False)
 
-    def are_worth(self, job: Job) -> bool:
-        """Whether a final's answer is worth keeping where speech goes on after it."""
-        return bool(self.least) and job.end is not None and job.end - job.start >= self.least
+    @staticmethod
+    def of(vad: VadConfig) -> "Pieces":
+        """As the options have it."""
+        silence = CLAUSE * vad.min_silence_ms - vad.speculate_ms
+        return Pieces(samples_from_ms(vad.piece_ms), samples_from_ms(max(silence, 0.0)))
+
+    def are_worth(self, job: Job, samples: int) -> bool:
+        """Whether a final's answer is worth keeping where speech goes on after so many samples."""
+        end = samples if job.end is None else job.end
+        return 0 < self.least <= end - job.start and samples - end >= self.pause
 
     def keep(self, before: tuple[Piece, ...], job: Job, answer: Transcript) -> bool:
-        """Keep an answer, with those `before` that its job went on from, if it is worth it and has text.
+        """Keep an answer that is worth it, with those `before` that its job went on from, if it has text.
 
         Unless more is known already; returns whether it is kept. What is known by now may be other pieces than those.
         """
-        if not self.are_worth(job) or not answer.text or answer.audio_end <= self.end:
+        if not answer.text or answer.audio_end <= self.end:
             return False
         self._pieces = (*before, Piece(job.start, answer.audio_end, answer))
         return True

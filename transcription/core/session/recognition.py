@@ -19,6 +19,7 @@ from transcription.core.g711 import to_pcm
 from transcription.core.protocol import Error, ErrorCode, FinalTranscript
 from transcription.core.resuming import FRESH, Checkpoint, segment_name
 from transcription.core.session import replies, turns
+from transcription.core.session.before import SegmentBefore
 from transcription.core.session.effects import (
     CheckJobs,
     DiscardAudio,
@@ -99,6 +100,7 @@ class Recognition:
         self._segmenter = _segmenter(config, tools, checkpoint.position)
         self._resampler = tools.resampler(config.sample_rate) if config.sample_rate != SAMPLE_RATE else None
         self._utterance: Utterance | None = None
+        self._before: SegmentBefore | None = None
         self._framing = Framing(config.encoding.sample_bytes)
         self._format = format_of(config.sample_rate, config.encoding)
         self._missing = MissingAudio(now)
@@ -229,6 +231,8 @@ class Recognition:
 
     def tick(self, now: float, queue_wait_s: float) -> list[Effect]:
         """Time passed: what is overdue is sent again, checked on or given up."""
+        if self._before and not self._before.lasts(now):
+            self._before = None
         again = self._resend(self._finals.overdue(now, queue_wait_s))
         unsure = self._finals.unsure(now)
         return [*again, *([CheckJobs(unsure)] if unsure else []), *self._release(now)]
@@ -247,7 +251,7 @@ class Recognition:
                 case Closed(), Utterance() as utterance:
                     effects += self._close(utterance, event, now, flush_id)
                 case Paused(), Utterance() as utterance:
-                    effects += utterance.speculate(now) if self._effort.speculates else []
+                    effects += utterance.speculate(now, self._before) if self._effort.speculates else []
                 case Resumed(), Utterance() as utterance:
                     effects += utterance.resume()
                 case _:
@@ -262,7 +266,8 @@ class Recognition:
     def _close(self, utterance: Utterance, closed: Closed, now: float, flush_id: str | None) -> list[Effect]:
         self._utterance = None
         told = [] if closed.continues else self._vad_event(utterance, "speech_end", closed.speech_end)
-        final, effects = utterance.close(closed, now, flush_id)
+        final, effects = utterance.close(closed, now, flush_id, self._before)
+        self._before = None
         self._finals.expect(final)
         return [*told, *effects, *self._release(now)]
 
@@ -310,6 +315,8 @@ class Recognition:
         checkpoint = self._checkpoint
         for final, answer in self._finals.release():
             message, record = self._answer(final, answer, now)
+            # another one may have ended since: then that is the one before
+            self._before = SegmentBefore.of(final, answer, now) if self.answered else None
             self._checkpoint = self._checkpoint.plus(message, final.end)
             effects += [Send(message), record, DiscardAudio((answer.segment_id,))]
         if self._checkpoint is not checkpoint:

@@ -5,12 +5,15 @@ Audio goes to Redis once, in pieces of `STORE_MS` or more; a job is always prece
 
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replace_job
+
 from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from_ms
 from transcription.core.config import SAMPLE_RATE, SessionConfig
 from transcription.core.contract.jobs import Job, Kind, Result, Transcript, nothing
-from transcription.core.contract.keyspace import audio_key, group_name, overtaken_key
+from transcription.core.contract.keyspace import audio_key, before_key, group_name, overtaken_key
 from transcription.core.session import turns
-from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, Submit
+from transcription.core.session.before import SegmentBefore
+from transcription.core.session.effects import CancelPartials, CountSpeculation, Effect, StoreAudio, StoreBefore, Submit
 from transcription.core.session.effort import Effort
 from transcription.core.session.endpointing import Closed, Opened
 from transcription.core.session.language import SpokenLanguage
@@ -79,7 +82,7 @@ class Utterance:
         self._speculation: Speculation | None = None
         self._overtaken: dict[str, Speculation] = {}
         """Speculations that speech went on after before they were answered, by their jobs' ids."""
-        self._pieces = Pieces(samples_from_ms(config.vad.piece_ms))
+        self._pieces = Pieces.of(config.vad)
         self._heard_until = 0
         self._awaited: Job | None = None
         self._window = samples_from_ms(config.max_partial_window_s * 1000)
@@ -175,9 +178,9 @@ class Utterance:
             return None
         return joined(ahead.pieces, ahead.job.start, ahead.answer)
 
-    def speculate(self, now: float) -> list[Effect]:
+    def speculate(self, now: float, before: SegmentBefore | None = None) -> list[Effect]:
         """Ask for the final of what there is: the pause may be the end."""
-        self._speculation, effects = self._ask_final(self.samples, now, ahead=True)
+        self._speculation, effects = self._ask_final(self.samples, now, before, ahead=True)
         return effects
 
     def resume(self) -> list[Effect]:
@@ -185,7 +188,9 @@ class Utterance:
         ahead, self._speculation = self._speculation, None
         if ahead is None:
             return []
-        if ahead.answer is None and self._pieces.are_worth(ahead.job):
+        if not self._pieces.are_worth(ahead.job, self.samples):
+            return [CountSpeculation("miss")]
+        if ahead.answer is None:
             self._overtaken[ahead.job.job_id] = ahead
             return []
         return self._keep(ahead, ahead.answer)
@@ -219,7 +224,9 @@ class Utterance:
         self._speculation = replace(ahead, answer=result, answered_at=now) if isinstance(result, Transcript) else None
         return now - ahead.asked_at
 
-    def close(self, closed: Closed, now: float, flush_id: str | None = None) -> tuple[PendingFinal, list[Effect]]:
+    def close(
+        self, closed: Closed, now: float, flush_id: str | None = None, before: SegmentBefore | None = None
+    ) -> tuple[PendingFinal, list[Effect]]:
         """The final to await, and what to do for it.
 
         The text of a speculation is the final's where the segment ends in the pause it was made in. A cut at the
@@ -232,7 +239,7 @@ class Utterance:
         if ahead:
             effects = self._store()
         else:
-            ahead, effects = self._ask_final(samples, now)
+            ahead, effects = self._ask_final(samples, now, before)
         final = PendingFinal(
             ahead.job,
             start=self.start,
@@ -268,8 +275,10 @@ class Utterance:
             answered_at=now,
         )
 
-    def _ask_final(self, samples: int, now: float, *, ahead: bool = False) -> tuple[Speculation, list[Effect]]:
-        """Ask for the final of so many samples, as far as no piece has it."""
+    def _ask_final(
+        self, samples: int, now: float, before: SegmentBefore | None, *, ahead: bool = False
+    ) -> tuple[Speculation, list[Effect]]:
+        """Ask for the final of so many samples, as far as no piece has it; with what was before, if it helps."""
         self._finals += 1
         known = self._pieces.for_final(samples)
         job = self._job(
@@ -282,7 +291,20 @@ class Utterance:
             known_in=known[-1].answer.language if known else "",
             turn=ahead and turns.are_judged(self._config.vad, self.language.code),
         )
-        return Speculation(job, now, known), [*self._store(), *self._cancel_partial(), Submit(job)]
+        effects = [*self._store(), *self._cancel_partial()]
+        if before and not known and self._follows(before, samples):
+            key = before_key(self._uid, self.segment_id)
+            job = replace_job(job, before=before.told(key))
+            effects.append(StoreBefore(self.segment_id, before.pcm))
+        return Speculation(job, now, known), [*effects, Submit(job)]
+
+    def _follows(self, before: SegmentBefore, samples: int) -> bool:
+        """Whether what there is, of so many samples, goes on from the segment before, in the language of that.
+
+        It costs a decode more, so it is left where work is shed.
+        """
+        sure = self.effort.speculates and self._config.vad.enabled and not self.language.detected
+        return sure and before.is_followed_by(self._speech_at, samples)
 
     def _cancel_partial(self) -> list[Effect]:
         """A partial still outstanding would say less than the final: let it not be decoded any more."""

@@ -1,0 +1,55 @@
+"""The segment before: what a short final that follows it in the same breath is decoded together with.
+
+A pause in a sentence is an endpoint, too, and what comes after it is heard better with what came before
+(docs/quality.md, "The sentence before"). Its audio is kept here for a moment, and stored again only for a job that
+wants it: nothing in Redis outlives its segment.
+"""
+
+from dataclasses import dataclass
+
+from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from_ms
+from transcription.core.contract.jobs import Before, Failure, Transcript
+from transcription.core.session.pending_finals import PendingFinal
+
+SHORT_MS = 5_000
+"""How long a segment is at most that is decoded so; longer ones gain nothing."""
+BREATH_MS = 1_500
+"""From one's speech to the other's: a pause in a sentence; who answers a question takes longer."""
+TOGETHER_MS = 28_000
+"""How long both are at most: a window of Whisper's, with silence behind them."""
+KEPT_S = 8.0
+"""How long it is kept: by then whatever follows in the same breath is over, or too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentBefore:
+    """The last segment of a stream, answered."""
+
+    text: str
+    pcm: bytes
+    """16 kHz PCM, all of it."""
+    speech_end: int
+    answered_at: float
+
+    @staticmethod
+    def of(final: PendingFinal, answer: Transcript | Failure, now: float) -> "SegmentBefore | None":
+        """A final that has its answer; `None` where that helps nobody."""
+        if not isinstance(answer, Transcript) or not answer.text or final.samples > samples_from_ms(TOGETHER_MS):
+            return None
+        return SegmentBefore(answer.text, bytes(final.pcm[: final.samples * BYTES_PER_SAMPLE]), final.speech_end, now)
+
+    def lasts(self, now: float) -> bool:
+        """Whether something may still follow it."""
+        return now <= self.answered_at + KEPT_S
+
+    def is_followed_by(self, speech_at: int, samples: int) -> bool:
+        """Whether so many samples, in which speech begins at a position, are heard better together with it."""
+        return (
+            samples <= samples_from_ms(SHORT_MS)
+            and speech_at - self.speech_end <= samples_from_ms(BREATH_MS)
+            and pcm_samples(self.pcm) + samples <= samples_from_ms(TOGETHER_MS)
+        )
+
+    def told(self, audio_key: str) -> Before:
+        """For a job, its audio being under that key."""
+        return Before(audio_key=audio_key, text=self.text)
