@@ -8,6 +8,7 @@ from benchmarks.conditions import CONDITIONS, Surroundings
 from benchmarks.schedule import alone
 from benchmarks.sounds import sounds
 from tests.benchmarks.material import clip, silence, sound
+from transcription.ingress.resampling import StreamResampler
 
 TONE = (8_000 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 16_000)).astype(np.int16)
 
@@ -43,6 +44,18 @@ def test_a_telephone_keeps_a_tone_and_no_high_notes() -> None:
     assert np.mean((kept - TONE) ** 2) == pytest.approx(np.mean(TONE.astype(float) ** 2) / 10**3.8, rel=0.5)
     assert np.abs(cut.pcm[1_000:-1_000]).max() < 100
     assert {len(frame) for frame in alone(cut, phone.rate).frames()} == {320}
+
+
+def test_what_comes_over_a_telephone_is_heard_the_same_offline() -> None:
+    """But for what lies at the very edge of its band: speech goes through one telephone, not two."""
+    noise = made("noise", np.random.default_rng(0).normal(0, 3_000, 32_000).astype(np.int16))
+    phone = CONDITIONS["phone"]
+    script = alone(phone.apply(Surroundings([noise], [], 0))[0], phone.rate)
+    resample = StreamResampler(phone.rate)
+    served = np.frombuffer(b"".join(map(resample, script.frames())) + resample.drain(), "<i2")[: script.pcm.size]
+    heard = script.pcm[: served.size].astype(float)
+
+    assert np.mean((served - heard) ** 2) < np.mean(heard**2) / 10**3.3
 
 
 @pytest.mark.parametrize(
