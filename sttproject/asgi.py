@@ -14,7 +14,8 @@ from transcription.ingress import vad  # noqa: E402
 from transcription.ingress.prefix import Prefixed  # noqa: E402
 from transcription.routing import websocket_urlpatterns, with_other_services  # noqa: E402 - needs the app registry
 
-vad.model()  # before the first client waits for it
+for rate in vad.RATES:
+    vad.model(rate)  # before the first client waits for it
 
 application = Prefixed(
     ProtocolTypeRouter(

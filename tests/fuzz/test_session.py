@@ -43,7 +43,7 @@ class Fuzzed(Talk):
 
     def __init__(self) -> None:
         super().__init__(FAST)
-        self.session = Session("uid", FAST, Tools(vad=lambda: self.vad, resampler=StreamResampler), self.now)
+        self.session = Session("uid", FAST, Tools(vad=lambda rate: self.vad, resampler=StreamResampler), self.now)
         self.effects: list[Effect] = []
         _sessions.add(self.session)
 

@@ -115,7 +115,7 @@ class Place:
         self.runtime = Runtime(
             defaults=FAST,
             limits=self.cluster.limits,
-            tools=Tools(vad=lambda: self.vad, resampler=lambda rate: pytest.fail("not needed")),
+            tools=Tools(vad=lambda rate: self.vad, resampler=lambda rate: pytest.fail("not needed")),
             listening=Listening(lambda asked: [vad(pcm) for vad, pcm in asked], lambda: self.streams),
             capacity=self.cluster,
             keyring=self.account,

@@ -14,7 +14,7 @@ from transcription.core.config import SAMPLE_RATE, VadConfig
 from transcription.core.session.endpointing import Closed, Opened, SilenceEndpointer
 from transcription.core.session.segmenter import Segmenter
 from transcription.ingress.resampling import StreamResampler
-from transcription.ingress.vad import SileroVad
+from transcription.ingress.vad import SileroVad, judge
 
 
 def windows(pcm: bytes) -> list[bytes]:
@@ -98,6 +98,26 @@ def test_what_is_too_loud_in_between_is_clipped() -> None:
     assert np.abs(np.diff(samples)).max() < 65535
 
 
+def test_a_telephone_s_audio_is_heard_at_its_own_rate() -> None:
+    """Every second sample of what the resampler gives; streams of both rates may be judged together."""
+    wide = speech("s24_pf_dora")
+    narrow = np.frombuffer(wide, "<i2")[::2].astype("<i2").tobytes()
+    resample = StreamResampler(8_000)
+    back = windows(resample(narrow) + resample.drain())
+    telephone, direct = SileroVad(8_000), SileroVad(8_000)
+    heard = [telephone(window) for window in back]
+    own = np.frombuffer(narrow, "<i2")
+    at_once = [direct(np.repeat(own[i : i + 256], 2).tobytes()) for i in range(0, 256 * len(back), 256)]
+    together = [SileroVad(8_000), SileroVad()]
+    alone = SileroVad()
+    both = [judge([(vad, window) for vad in together]) for window in back]
+
+    assert max(heard) > 0.9
+    assert heard == pytest.approx(at_once, abs=0.1)
+    assert [pair[0] for pair in both] == pytest.approx(heard, abs=1e-4)
+    assert [pair[1] for pair in both] == pytest.approx([alone(window) for window in back], abs=1e-4)
+
+
 def test_the_web_process_loads_no_model_library() -> None:
     """Neither torch, which silero-vad asks for, nor CTranslate2, faster-whisper or the workers."""
     heavy = {"torch", "ctranslate2", "faster_whisper", "workers"}
@@ -108,15 +128,16 @@ def test_the_web_process_loads_no_model_library() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
-def test_the_vad_is_silero_s_own() -> None:
-    """Window for window what the package's torch model says."""
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_the_vad_is_silero_s_own(rate: int) -> None:
+    """Window for window what the package's torch model says; of a telephone's audio at its own rate."""
     silero = silero_vad.load_silero_vad()
     ours, theirs = [], []
-    vad = SileroVad()
+    vad = SileroVad(rate)
     for window in windows(speech("s13_pm_alex")):
         ours.append(vad(window))
-        samples = np.frombuffer(window, "<i2").astype(np.float32) / 32768
-        theirs.append(silero(torch.from_numpy(samples), SAMPLE_RATE).item())
+        samples = np.frombuffer(window, "<i2")[:: SAMPLE_RATE // rate].astype(np.float32) / 32768
+        theirs.append(silero(torch.from_numpy(samples), rate).item())
 
     assert max(ours) > 0.9
     assert ours == pytest.approx(theirs, abs=1e-3)

@@ -60,7 +60,7 @@ class Talk:
         self.redis_up = redis_up
         self.vad = ScriptedVad()
         self.now = 100.0
-        self.session = Session("uid", config, Tools(vad=lambda: self.vad, resampler=Halver), self.now)
+        self.session = Session("uid", config, Tools(vad=lambda rate: self.vad, resampler=Halver), self.now)
         self.sent: list[ServerMessage] = []
         self.jobs: list[Job] = []
         self.stored: list[StoreAudio] = []

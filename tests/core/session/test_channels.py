@@ -42,7 +42,7 @@ class Stereo(Talk):
         self.admit = self.text(f'{{"type": "start_session", "session_id": "s", "config": {STEREO}{resumed}}}')
         self.take(self.session.receive_admission(Admitted(checkpoint, "before" if checkpoint else ""), self.now))
 
-    def _vad(self) -> ScriptedVad:
+    def _vad(self, rate: int) -> ScriptedVad:
         self.vads.append(ScriptedVad())
         return self.vads[-1]
 

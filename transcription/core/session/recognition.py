@@ -63,7 +63,8 @@ class Resampler(Protocol):
 class Tools:
     """What a session is given to work with."""
 
-    vad: Callable[[], Vad]
+    vad: Callable[[int], Vad]
+    """Makes a VAD for audio that came at a sample rate (Hz)."""
     resampler: Callable[[int], Resampler]
     """Makes a resampler from a sample rate (Hz)."""
     endpointer: Callable[[VadConfig, int, int], Endpointer] = SilenceEndpointer
@@ -389,4 +390,4 @@ def _segmenter(config: SessionConfig, tools: Tools, start: int) -> Segmenter:
     maximum = samples_from_ms(config.max_utterance_s * 1000)
     if not config.vad.enabled:
         return Segmenter(tools.endpointer(WITHOUT_VAD, maximum, start), None, start)
-    return Segmenter(tools.endpointer(config.vad, maximum, start), tools.vad(), start)
+    return Segmenter(tools.endpointer(config.vad, maximum, start), tools.vad(config.sample_rate), start)
