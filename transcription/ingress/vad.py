@@ -1,10 +1,10 @@
 """Silero's speech probability, from the weights in the silero-vad package, by ONNX Runtime alone.
 
-Importing silero_vad would import torch (+190 MB, 2 s); its data files are found without. One inference session a process
-and rate with one thread, one state a stream: 2×1×128 floats and the last 64 samples, which the model wants before each
-window of 512 (silero-vad, utils_vad.py `OnnxWrapper`); half as many samples at 8 kHz. About 0.1 ms a window, or 0.06 ms
-where several streams' are judged together (`ingress/listening.py`): cheap enough for the event loop, docs/decisions.md
-has the measurement.
+Importing silero_vad would import torch (+190 MB, 2 s); its data files are found without. One inference session a
+process and rate with one thread, one state a stream: 2×1×128 floats and the last 64 samples, which the model wants
+before each window of 512 (silero-vad, utils_vad.py `OnnxWrapper`); half as many samples at 8 kHz. About 0.1 ms a
+window, or 0.06 ms where several streams' are judged together (`ingress/listening.py`): cheap enough for the event
+loop, docs/decisions.md has the measurement.
 """
 
 from collections.abc import Sequence
