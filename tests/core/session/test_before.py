@@ -176,6 +176,27 @@ def test_where_language_or_speech_are_not_known_each_is_heard_by_itself(config: 
     assert talk.final().before is None
 
 
+def test_a_text_in_another_language_is_none_to_go_on_from(talk: Listening) -> None:
+    """The decoder would be held to it, and told the language that is spoken now; in its own again it may be."""
+    talk.answer(say(talk), "um")
+    talk.text('{"type": "configure", "lang_code": "en-US"}')
+    english = say(talk)
+    talk.answer(english, "two")
+
+    assert (english.language, english.before) == ("en", None)
+    assert say(talk).before.text == "two"
+
+
+def test_a_language_that_was_found_out_is_known_to_be_another() -> None:
+    """Whatever was expected of the segment before."""
+    talk = Listening(replace(FAST, detect=True, languages=("pt", "en")))
+    talk.start()
+    talk.answer(say(talk), "one", language="en")
+    talk.text('{"type": "configure", "lang_code": "pt-BR"}')
+
+    assert say(talk).before is None
+
+
 def test_where_work_is_shed_each_is_heard_by_itself(talk: Listening) -> None:
     """It costs a decode more."""
     talk.answer(say(talk), "um")

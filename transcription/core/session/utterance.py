@@ -304,7 +304,7 @@ class Utterance:
         It costs a decode more, so it is left where work is shed.
         """
         sure = self.effort.speculates and self._config.vad.enabled and not self.language.detected
-        return sure and before.is_followed_by(self._speech_at, samples)
+        return sure and before.is_followed_by(self._speech_at, samples, self.language.code)
 
     def _cancel_partial(self) -> list[Effect]:
         """A partial still outstanding would say less than the final: let it not be decoded any more."""
