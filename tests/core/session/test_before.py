@@ -24,12 +24,14 @@ class Listening(Talk):
     def __init__(self, *args: object, **fields: object) -> None:
         super().__init__(*args, **fields)
         self.beside: dict[str, bytes] = {}
+        self.stores = 0
 
     def take(self, effects: list) -> list:
         for effect in effects:
             match effect:
                 case StoreBefore(segment_id=name, pcm=pcm):
                     self.beside[name] = pcm
+                    self.stores += 1
                 case Submit(job=job) if job.before:
                     assert job.segment_id in self.beside
         return super().take(effects)
@@ -67,7 +69,7 @@ def test_a_segment_that_goes_on_after_a_breath_is_told_what_was_before(talk: Lis
 
 
 def test_a_final_that_is_decoded_ahead_is_told_too() -> None:
-    """And so is the one at the endpoint, where speech went on after the pause."""
+    """And so is the one at the endpoint, where speech went on after the pause; the audio is there already."""
     talk = begun(speculate_ms=64)
     talk.answer(say(talk), "um")
     talk.windows(6, speaking=True)
@@ -79,6 +81,7 @@ def test_a_final_that_is_decoded_ahead_is_told_too() -> None:
 
     assert ahead.segment_id == whole.segment_id and ahead.end < whole.end
     assert [job.before and job.before.text for job in (ahead, whole)] == ["um", "um"]
+    assert talk.stores == 1
 
 
 def test_each_segment_is_told_of_the_last(talk: Listening) -> None:
