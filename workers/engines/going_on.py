@@ -13,7 +13,8 @@ def rest(both: Hypothesis, known: str, known_s: float, audio_s: float) -> Hypoth
     """What was heard after the words that were known, in the audio after `known_s` of `audio_s`; times are of that.
 
     `None` where that is not to be believed: nothing, a loop, or what the known words end with once more; or where it
-    goes on in the last of them ("123" was "123-456"), so that what of it is new is not a word.
+    goes on in the last of them ("123" was "123-456"), so that what of it is new is not a word; or where words are
+    written without spaces, so that their times are those of characters.
     """
     words, count = both.text.split(), len(known.split())
     said = words[count:]
@@ -21,7 +22,7 @@ def rest(both: Hypothesis, known: str, known_s: float, audio_s: float) -> Hypoth
     echo = _plain(said) == _plain(words[:count])[-len(said) :]
     if not said or echo or _plain(words[:count]) != _plain(known.split()):
         return None
-    if repetition.is_loop(text, audio_s - known_s):
+    if repetition.is_loop(text, audio_s - known_s) or (both.words and len(both.words) != len(words)):
         return None
     return replace(both, text=text, words=[_earlier(word, known_s) for word in both.words[-len(said) :]])
 

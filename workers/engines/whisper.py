@@ -175,10 +175,10 @@ class WhisperEngine:
         audio = np.concatenate([before, request.audio])
         audio_s = audio.size / SAMPLE_RATE
         window = windows.window_s(audio_s, request.job.kind, self._least_final_window_s)
-        if window is None:
+        job, limit = msgspec.structs.replace(request.job, prefix=request.job.before.text), windows.max_tokens(audio_s)
+        if window is None or len(self._tokens(job.prefix)) >= limit:  # some alphabets take three tokens a letter
             return attempt
-        job = msgspec.structs.replace(request.job, prefix=request.job.before.text)
-        (both,) = self._generate([self._fit(job, audio, window)], windows.max_tokens(audio_s))
+        (both,) = self._generate([self._fit(job, audio, window)], limit)
         rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 

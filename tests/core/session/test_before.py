@@ -24,12 +24,14 @@ class Listening(Talk):
     def __init__(self, *args: object, **fields: object) -> None:
         super().__init__(*args, **fields)
         self.beside: dict[str, bytes] = {}
+        self.stores = 0
 
     def take(self, effects: list) -> list:
         for effect in effects:
             match effect:
                 case StoreBefore(segment_id=name, pcm=pcm):
                     self.beside[name] = pcm
+                    self.stores += 1
                 case Submit(job=job) if job.before:
                     assert job.segment_id in self.beside
         return super().take(effects)
@@ -67,7 +69,7 @@ def test_a_segment_that_goes_on_after_a_breath_is_told_what_was_before(talk: Lis
 
 
 def test_a_final_that_is_decoded_ahead_is_told_too() -> None:
-    """And so is the one at the endpoint, where speech went on after the pause."""
+    """And so is the one at the endpoint, where speech went on after the pause; the audio is there already."""
     talk = begun(speculate_ms=64)
     talk.answer(say(talk), "um")
     talk.windows(6, speaking=True)
@@ -79,6 +81,7 @@ def test_a_final_that_is_decoded_ahead_is_told_too() -> None:
 
     assert ahead.segment_id == whole.segment_id and ahead.end < whole.end
     assert [job.before and job.before.text for job in (ahead, whole)] == ["um", "um"]
+    assert talk.stores == 1
 
 
 def test_each_segment_is_told_of_the_last(talk: Listening) -> None:
@@ -174,6 +177,27 @@ def test_where_language_or_speech_are_not_known_each_is_heard_by_itself(config: 
 
     assert talk.final().segment_id == "seg-0002"
     assert talk.final().before is None
+
+
+def test_a_text_in_another_language_is_none_to_go_on_from(talk: Listening) -> None:
+    """The decoder would be held to it, and told the language that is spoken now; in its own again it may be."""
+    talk.answer(say(talk), "um")
+    talk.text('{"type": "configure", "lang_code": "en-US"}')
+    english = say(talk)
+    talk.answer(english, "two")
+
+    assert (english.language, english.before) == ("en", None)
+    assert say(talk).before.text == "two"
+
+
+def test_a_language_that_was_found_out_is_known_to_be_another() -> None:
+    """Whatever was expected of the segment before."""
+    talk = Listening(replace(FAST, detect=True, languages=("pt", "en")))
+    talk.start()
+    talk.answer(say(talk), "one", language="en")
+    talk.text('{"type": "configure", "lang_code": "pt-BR"}')
+
+    assert say(talk).before is None
 
 
 def test_where_work_is_shed_each_is_heard_by_itself(talk: Listening) -> None:

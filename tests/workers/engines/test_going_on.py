@@ -97,6 +97,14 @@ def test_the_end_of_the_sentence_before_is_not_said_again(engine: WhisperEngine)
     assert "amanhã" not in heard(engine, asked, clip[at:], before).text.lower()
 
 
+def test_a_text_that_leaves_no_room_is_not_gone_on_from(engine: WhisperEngine) -> None:
+    """It has more tokens than may be said in both; some languages take several a letter."""
+    second = audio(speech("s07_pm_alex"))
+    asked = msgspec.structs.replace(job(words=True), before=Before(audio_key="", text=" ".join(["abacate"] * 60)))
+
+    assert heard(engine, asked, second, audio(silence(20.0))) == heard(engine, asked, second, None)
+
+
 def timed(text: str) -> Hypothesis:
     """A word a second."""
     words = [Word(word=word, start=at, end=at + 0.4, probability=0.9) for at, word in enumerate(text.split())]
@@ -124,3 +132,10 @@ def test_words_known_are_taken_off_by_their_number() -> None:
 def test_what_cannot_be_what_follows_is_not_taken_for_it(both: str, known: str) -> None:
     """What was heard by itself stays."""
     assert rest(timed(both), known, 3.0, 5.0) is None
+
+
+def test_times_of_characters_are_none_of_words() -> None:
+    """Japanese has no spaces but where the model writes one, and the times of its characters."""
+    times = [Word(word=sign, start=at, end=at + 0.4, probability=0.9) for at, sign in enumerate("今日は明日も")]
+
+    assert rest(Hypothesis("今日は 明日も", 0.9, times), "今日は", 3.0, 6.0) is None

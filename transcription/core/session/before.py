@@ -26,6 +26,8 @@ class SegmentBefore:
     """The last segment of a stream, answered."""
 
     text: str
+    language: str
+    """Of the text."""
     pcm: bytes
     """16 kHz PCM, all of it."""
     speech_end: int
@@ -36,16 +38,18 @@ class SegmentBefore:
         """A final that has its answer; `None` where that helps nobody."""
         if not isinstance(answer, Transcript) or not answer.text or final.samples > samples_from_ms(TOGETHER_MS):
             return None
-        return SegmentBefore(answer.text, bytes(final.pcm[: final.samples * BYTES_PER_SAMPLE]), final.speech_end, now)
+        pcm = bytes(final.pcm[: final.samples * BYTES_PER_SAMPLE])
+        return SegmentBefore(answer.text, answer.language or final.job.language, pcm, final.speech_end, now)
 
     def lasts(self, now: float) -> bool:
         """Whether something may still follow it."""
         return now <= self.answered_at + KEPT_S
 
-    def is_followed_by(self, speech_at: int, samples: int) -> bool:
+    def is_followed_by(self, speech_at: int, samples: int, language: str) -> bool:
         """Whether so many samples, in which speech begins at a position, are heard better together with it."""
         return (
-            samples <= samples_from_ms(SHORT_MS)
+            language == self.language
+            and samples <= samples_from_ms(SHORT_MS)
             and speech_at - self.speech_end <= samples_from_ms(BREATH_MS)
             and pcm_samples(self.pcm) + samples <= samples_from_ms(TOGETHER_MS)
         )

@@ -77,6 +77,7 @@ class Utterance:
         self.pcm = bytearray()
         """Its audio, kept until its final is in: Redis may lose it."""
         self._stored = 0
+        self._before_stored = False
         self._partials = 0
         self._finals = 0
         self._speculation: Speculation | None = None
@@ -295,7 +296,8 @@ class Utterance:
         if before and not known and self._follows(before, samples):
             key = before_key(self._uid, self.segment_id)
             job = replace_job(job, before=before.told(key))
-            effects.append(StoreBefore(self.segment_id, before.pcm))
+            effects += [] if self._before_stored else [StoreBefore(self.segment_id, before.pcm)]
+            self._before_stored = True  # none other can be the one before while this one is open
         return Speculation(job, now, known), [*effects, Submit(job)]
 
     def _follows(self, before: SegmentBefore, samples: int) -> bool:
@@ -304,7 +306,7 @@ class Utterance:
         It costs a decode more, so it is left where work is shed.
         """
         sure = self.effort.speculates and self._config.vad.enabled and not self.language.detected
-        return sure and before.is_followed_by(self._speech_at, samples)
+        return sure and before.is_followed_by(self._speech_at, samples, self.language.code)
 
     def _cancel_partial(self) -> list[Effect]:
         """A partial still outstanding would say less than the final: let it not be decoded any more."""
