@@ -82,9 +82,9 @@ async def talk(stack: Stack, api_key: str) -> None:
     await asyncio.to_thread(until, lambda: stack.redis.keys("stt:call:*"), "the call's notices")
     async with Talker(stack.ws_url, api_key) as talker:
         await talker.start(session_id="over", resume=True)
-        await talker.stream(speech("s13_pm_alex") + silence(0.8))
-        await talker.until("final_transcript")
-        await talker.stream(speech("s18_pf_dora") + silence(0.8))  # in the same breath
+        for clip in ("s13_pm_alex", "s18_pf_dora", "s24_pf_dora"):  # one at least is in time for the same breath
+            await talker.stream(speech(clip) + silence(0.7))
+            await talker.until("final_transcript")
         await talker.say("end_session")
         await talker.until("session_ended")
     async with Talker(stack.ws_url, api_key) as talker:

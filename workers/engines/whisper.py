@@ -179,7 +179,7 @@ class WhisperEngine:
         if window is None or len(self._tokens(job.prefix)) >= limit:  # some alphabets take three tokens a letter
             return attempt
         (both,) = self._generate([self._fit(job, audio, window)], limit)
-        rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s)
+        rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s, attempt.hypothesis.text)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:

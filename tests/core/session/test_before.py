@@ -152,6 +152,14 @@ def test_a_text_that_comes_while_the_next_segment_is_open_is_in_time(talk: Liste
     assert say(talk).before.text == "um"
 
 
+def test_who_sends_nothing_in_between_says_something_else(talk: Listening) -> None:
+    """Of a client that sends while a button is held the samples follow each other."""
+    talk.answer(say(talk), "um")
+    talk.now += before.BREATH_MS / 1000
+
+    assert say(talk).before is None
+
+
 def test_audio_is_not_kept_for_ever(talk: Listening) -> None:
     """A client that stops sending in mid-breath comes back to another sentence."""
     talk.answer(say(talk), "um")

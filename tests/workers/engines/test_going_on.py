@@ -113,7 +113,7 @@ def timed(text: str) -> Hypothesis:
 
 def test_words_known_are_taken_off_by_their_number() -> None:
     """The model may write a comma where it stopped before; of times none is before the beginning."""
-    left = rest(timed("Vire à direita, na avenida"), "Vire à direita", 3.2, 5.0)
+    left = rest(timed("Vire à direita, na avenida"), "Vire à direita", 3.2, 5.0, "na vendida")
 
     assert left is not None and left.text == "na avenida"
     assert [(word.word, word.start, word.end) for word in left.words] == [("na", 0.0, 0.2), ("avenida", 0.8, 1.2)]
@@ -124,18 +124,29 @@ def test_words_known_are_taken_off_by_their_number() -> None:
     [
         ("Vire à direita", "Vire à direita"),
         ("Vire à direita. À direita.", "Vire à direita."),
+        ("Meu número é nove nove oito sete", "Meu número é nove"),
         ("Meu CPF é 123-456, 789", "Meu CPF é 123"),
         ("O código é não sei não sei não sei não sei não sei não sei não sei não sei não sei", "O código é"),
     ],
-    ids=["nothing", "an echo", "in the middle of a word", "a loop"],
+    ids=["nothing", "an echo", "an echo at its beginning", "in the middle of a word", "a loop"],
 )
 def test_what_cannot_be_what_follows_is_not_taken_for_it(both: str, known: str) -> None:
     """What was heard by itself stays."""
-    assert rest(timed(both), known, 3.0, 5.0) is None
+    assert rest(timed(both), known, 3.0, 5.0, "não sei") is None
 
 
 def test_times_of_characters_are_none_of_words() -> None:
     """Japanese has no spaces but where the model writes one, and the times of its characters."""
     times = [Word(word=sign, start=at, end=at + 0.4, probability=0.9) for at, sign in enumerate("今日は明日も")]
 
-    assert rest(Hypothesis("今日は 明日も", 0.9, times), "今日は", 3.0, 6.0) is None
+    assert rest(Hypothesis("今日は 明日も", 0.9, times), "今日は", 3.0, 6.0, "明日も") is None
+
+
+@pytest.mark.parametrize(
+    ("both", "known", "alone"), [("Sim. Sim.", "Sim.", "Sim"), ("É nove, nove, oito", "É nove,", "Nove oito")]
+)
+def test_what_was_said_again_stays(both: str, known: str, alone: str) -> None:
+    """It was heard by itself, too."""
+    left = rest(timed(both), known, 1.0, 3.0, alone)
+
+    assert left is not None and left.text == both.removeprefix(known).strip()

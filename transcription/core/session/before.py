@@ -31,6 +31,7 @@ class SegmentBefore:
     pcm: bytes
     """16 kHz PCM, all of it."""
     speech_end: int
+    closed_at: float
     answered_at: float
 
     @staticmethod
@@ -39,16 +40,22 @@ class SegmentBefore:
         if not isinstance(answer, Transcript) or not answer.text or final.samples > samples_from_ms(TOGETHER_MS):
             return None
         pcm = bytes(final.pcm[: final.samples * BYTES_PER_SAMPLE])
-        return SegmentBefore(answer.text, answer.language or final.job.language, pcm, final.speech_end, now)
+        return SegmentBefore(
+            answer.text, answer.language or final.job.language, pcm, final.speech_end, final.closed_at, now
+        )
 
     def lasts(self, now: float) -> bool:
         """Whether something may still follow it."""
         return now <= self.answered_at + KEPT_S
 
-    def is_followed_by(self, speech_at: int, samples: int, language: str) -> bool:
-        """Whether so many samples, in which speech begins at a position, are heard better together with it."""
+    def is_followed_by(self, speech_at: int, opened_at: float, samples: int, language: str) -> bool:
+        """Whether so many samples, in which speech begins at a position, are heard better together with it.
+
+        Samples know nothing of a client that sent none for a while; the clock does.
+        """
         return (
             language == self.language
+            and opened_at - self.closed_at <= BREATH_MS / 1000
             and samples <= samples_from_ms(SHORT_MS)
             and speech_at - self.speech_end <= samples_from_ms(BREATH_MS)
             and pcm_samples(self.pcm) + samples <= samples_from_ms(TOGETHER_MS)

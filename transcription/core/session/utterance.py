@@ -68,6 +68,7 @@ class Utterance:
         self.partials: list[PartialShown] = []
         """Those shown so far, the first `MAX_PARTIALS`."""
         self._speech_at = opened.speech_at
+        self._opened_at = now
         self._config = config
         self.language = language
         """As far as the session knows it."""
@@ -306,7 +307,7 @@ class Utterance:
         It costs a decode more, so it is left where work is shed.
         """
         sure = self.effort.speculates and self._config.vad.enabled and not self.language.detected
-        return sure and before.is_followed_by(self._speech_at, samples, self.language.code)
+        return sure and before.is_followed_by(self._speech_at, self._opened_at, samples, self.language.code)
 
     def _cancel_partial(self) -> list[Effect]:
         """A partial still outstanding would say less than the final: let it not be decoded any more."""
