@@ -54,6 +54,21 @@ async def test_two_sentences_are_two_segments(model_stack: Stack) -> None:
     assert second["audio_start_ms"] >= first["audio_start_ms"] + first["audio_duration_ms"]
 
 
+async def test_a_sentence_that_a_pause_cuts_is_heard_as_one(model_stack: Stack) -> None:
+    """Its second part by itself is heard as something else: "e reputir mail, até manhã ao mail dia"."""
+    clip, at = speech("s07_pm_alex"), 2 * int(1.48 * 16_000)
+    async with Talker(model_stack.ws_url) as talker:
+        await talker.start(config={"partial_results": False})
+        await talker.stream(silence(0.3) + clip[:at] + silence(0.7) + clip[at:] + silence(0.8))
+        await talker.end()
+    first, second = talker.of("final_transcript")
+
+    assert "relatório" in words(first["text"])
+    assert words(second["text"])[:4] == ["por", "email", "até", "amanhã"]
+    assert [w for word in second["words"] for w in words(word["word"])] == words(second["text"])
+    assert second["words"][-1]["end"] <= second["audio_duration_ms"] / 1000
+
+
 @pytest.mark.parametrize("encoding", ["pcm_s16le", "mulaw", "alaw"])
 async def test_telephone_audio_is_understood(model_stack: Stack, encoding: str) -> None:
     """At 8 kHz, in each encoding: the same words, and where they are in the session's audio."""
