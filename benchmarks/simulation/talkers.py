@@ -227,7 +227,8 @@ class Saying:
 
     def _resume(self) -> None:
         if self._ahead:
-            worth = self._pieces.are_worth(self._ahead.job, round(self._so_far * SAMPLE_RATE))
+            at_ease = self._cell is None or effort(self._cell.step, self._talker.config).at_ease
+            worth = self._pieces.are_worth(self._ahead.job, round(self._so_far * SAMPLE_RATE), at_ease=at_ease)
             if worth and self._ahead_answered:
                 self._keep(self._ahead)
             elif worth:

@@ -84,12 +84,12 @@ def test_a_burst_and_its_end() -> None:
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        (0, Effort(300, True, True, 5)),
-        (1, Effort(600, True, True, 5)),
-        (2, Effort(1200, True, False, 5)),
-        (3, Effort(1200, False, False, 5)),
-        (4, Effort(1200, False, False, 1)),
-        (5, Effort(1200, False, False, 1)),
+        (0, Effort(300, True, True, 5, True)),
+        (1, Effort(600, True, True, 5, False)),
+        (2, Effort(1200, True, False, 5, False)),
+        (3, Effort(1200, False, False, 5, False)),
+        (4, Effort(1200, False, False, 1, False)),
+        (5, Effort(1200, False, False, 1, False)),
     ],
 )
 def test_effort(step: int, expected: Effort) -> None:

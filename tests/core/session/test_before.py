@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.session.fakes import FAST, HUM, Talk, with_vad
-from transcription.core.capacity.shedding import FEWEST
+from transcription.core.capacity.shedding import FEWER
 from transcription.core.config import SessionConfig
 from transcription.core.contract.jobs import Before, Failure, Job
 from transcription.core.session import before
@@ -211,7 +211,7 @@ def test_a_language_that_was_found_out_is_known_to_be_another() -> None:
 def test_where_work_is_shed_each_is_heard_by_itself(talk: Listening) -> None:
     """It costs a decode more."""
     talk.answer(say(talk), "um")
-    talk.take(talk.session.shed(FEWEST))
+    talk.take(talk.session.shed(FEWER))
 
     assert say(talk).before is None
 

@@ -6,6 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from tests.core.session.fakes import FAST, Talk, transcript, with_vad
+from transcription.core.capacity.shedding import FEWER
 from transcription.core.contract.jobs import Failure, Kind
 from transcription.core.protocol import Dropped, Error, FinalTranscript, PartialTranscript, Word
 from transcription.core.session.effects import CancelPartials, CountSpeculation
@@ -96,11 +97,12 @@ def test_what_is_too_short_is_decoded_again_with_what_follows(piecewise: Talk) -
     assert last_final(piecewise).text == "sim senhor"
 
 
-@pytest.mark.parametrize(("silence", "kept"), [(3, False), (6, True)])
-def test_a_piece_ends_in_a_pause_between_clauses(silence: int, kept: bool) -> None:
-    """Three fifths of the silence that ends an utterance; a cut in a breath costs the words behind it."""
+@pytest.mark.parametrize(("silence", "step", "kept"), [(3, 0, False), (6, 0, True), (3, FEWER, True)])
+def test_a_piece_ends_in_a_pause_between_clauses(silence: int, step: int, kept: bool) -> None:
+    """Three fifths of the silence that ends an utterance; where work is shed, in a breath, too, which costs words."""
     talk = Talk(with_vad(PIECEWISE, min_silence_ms=320))
     talk.start()
+    talk.take(talk.session.shed(step))
     talk.windows(16, speaking=True)
     talk.windows(2, speaking=False)
     talk.answer(talk.final(), "Quero falar")

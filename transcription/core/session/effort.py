@@ -18,6 +18,8 @@ class Effort:
     speculates: bool
     """Whether finals are decoded ahead of the endpoint."""
     beam_size: int
+    at_ease: bool
+    """Whether there is time for what makes texts a little better: the segment before, and no cut in a breath."""
 
 
 def effort(step: int, config: SessionConfig) -> Effort:
@@ -28,4 +30,5 @@ def effort(step: int, config: SessionConfig) -> Effort:
         partials=config.partial_results and step < NO_PARTIALS,
         speculates=step < FEWEST,
         beam_size=min(config.beam_size, SMALL) if step >= SMALL_BEAM else config.beam_size,
+        at_ease=step < FEWER,
     )

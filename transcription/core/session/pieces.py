@@ -46,10 +46,13 @@ class Pieces:
         silence = CLAUSE * vad.min_silence_ms - vad.speculate_ms
         return Pieces(samples_from_ms(vad.piece_ms), samples_from_ms(max(silence, 0.0)))
 
-    def are_worth(self, job: Job, samples: int) -> bool:
-        """Whether a final's answer is worth keeping where speech goes on after so many samples."""
+    def are_worth(self, job: Job, samples: int, *, at_ease: bool) -> bool:
+        """Whether a final's answer is worth keeping where speech goes on after so many samples.
+
+        Where nobody is at ease any pause will do: not to decode it again is worth more than a word.
+        """
         end = samples if job.end is None else job.end
-        return 0 < self.least <= end - job.start and samples - end >= self.pause
+        return 0 < self.least <= end - job.start and (samples - end >= self.pause or not at_ease)
 
     def keep(self, before: tuple[Piece, ...], job: Job, answer: Transcript) -> bool:
         """Keep an answer that is worth it, with those `before` that its job went on from, if it has text.

@@ -190,7 +190,7 @@ class Utterance:
         ahead, self._speculation = self._speculation, None
         if ahead is None:
             return []
-        if not self._pieces.are_worth(ahead.job, self.samples):
+        if not self._pieces.are_worth(ahead.job, self.samples, at_ease=self.effort.at_ease):
             return [CountSpeculation("miss")]
         if ahead.answer is None:
             self._overtaken[ahead.job.job_id] = ahead
@@ -304,9 +304,9 @@ class Utterance:
     def _follows(self, before: SegmentBefore, samples: int) -> bool:
         """Whether what there is, of so many samples, goes on from the segment before, in the language of that.
 
-        It costs a decode more, so it is left where work is shed.
+        It costs a decode more, so it is the first to go where work is shed.
         """
-        sure = self.effort.speculates and self._config.vad.enabled and not self.language.detected
+        sure = self.effort.at_ease and self._config.vad.enabled and not self.language.detected
         return sure and before.is_followed_by(self._speech_at, self._opened_at, samples, self.language.code)
 
     def _cancel_partial(self) -> list[Effect]:
