@@ -76,22 +76,20 @@ def judge(asked: Sequence[tuple[SileroVad, bytes]]) -> list[float]:
     """
     for vad, pcm in asked:
         vad.take(pcm)
-    vads = [vad for vad, _ in asked]
-    judged: list[tuple[SileroVad, float, NDArray[np.float32]]] = []
-    for step in {vad.step for vad in vads}:
-        judged += _run([vad for vad in vads if vad.step == step], SAMPLE_RATE // step)
-    for vad, _, state in judged:
+    judged: dict[SileroVad, tuple[float, NDArray[np.float32]]] = {}
+    for step in {vad.step for vad, _ in asked}:
+        judged |= _run([vad for vad, _ in asked if vad.step == step], SAMPLE_RATE // step)
+    for vad, (_, state) in judged.items():
         vad.move_on(state)
-    found = {id(vad): probability for vad, probability, _ in judged}
-    return [found[id(vad)] for vad in vads]
+    return [judged[vad][0] for vad, _ in asked]
 
 
-def _run(vads: Sequence[SileroVad], rate: int) -> list[tuple[SileroVad, float, NDArray[np.float32]]]:
-    """Each with its probability and its state after the window."""
+def _run(vads: Sequence[SileroVad], rate: int) -> dict[SileroVad, tuple[float, NDArray[np.float32]]]:
+    """Of each its probability and its state after the window."""
     windows, state = vads[0].window, vads[0].state
     if len(vads) > 1:
         windows = np.concatenate([vad.window for vad in vads])
         state = np.concatenate([vad.state for vad in vads], axis=1)
     asked = {"input": windows, "state": state, "sr": np.array(rate, dtype=np.int64)}
     output, state = model(rate).run(_OUTPUTS, asked)
-    return [(vad, float(output[i, 0]), state[:, i]) for i, vad in enumerate(vads)]
+    return {vad: (float(output[i, 0]), state[:, i]) for i, vad in enumerate(vads)}

@@ -7,7 +7,7 @@ wants it: nothing in Redis outlives its segment.
 
 from dataclasses import dataclass
 
-from transcription.core.audio import BYTES_PER_SAMPLE, pcm_samples, samples_from_ms
+from transcription.core.audio import BYTES_PER_SAMPLE, samples_from_ms
 from transcription.core.contract.jobs import Before, Failure, Transcript
 from transcription.core.session.pending_finals import PendingFinal
 
@@ -25,13 +25,8 @@ KEPT_S = 8.0
 class SegmentBefore:
     """The last segment of a stream, answered."""
 
-    text: str
-    language: str
-    """Of the text."""
-    pcm: bytes
-    """16 kHz PCM, all of it."""
-    speech_end: int
-    closed_at: float
+    final: PendingFinal
+    answer: Transcript
     answered_at: float
 
     @staticmethod
@@ -39,10 +34,12 @@ class SegmentBefore:
         """A final that has its answer; `None` where that helps nobody."""
         if not isinstance(answer, Transcript) or not answer.text or final.samples > samples_from_ms(TOGETHER_MS):
             return None
-        pcm = bytes(final.pcm[: final.samples * BYTES_PER_SAMPLE])
-        return SegmentBefore(
-            answer.text, answer.language or final.job.language, pcm, final.speech_end, final.closed_at, now
-        )
+        return SegmentBefore(final, answer, now)
+
+    @property
+    def pcm(self) -> bytes:
+        """16 kHz PCM, all of it."""
+        return bytes(self.final.pcm[: self.final.samples * BYTES_PER_SAMPLE])
 
     def lasts(self, now: float) -> bool:
         """Whether something may still follow it."""
@@ -54,13 +51,13 @@ class SegmentBefore:
         Samples know nothing of a client that sent none for a while; the clock does.
         """
         return (
-            language == self.language
-            and opened_at - self.closed_at <= BREATH_MS / 1000
+            language == (self.answer.language or self.final.job.language)
+            and opened_at - self.final.closed_at <= BREATH_MS / 1000
             and samples <= samples_from_ms(SHORT_MS)
-            and speech_at - self.speech_end <= samples_from_ms(BREATH_MS)
-            and pcm_samples(self.pcm) + samples <= samples_from_ms(TOGETHER_MS)
+            and speech_at - self.final.speech_end <= samples_from_ms(BREATH_MS)
+            and self.final.samples + samples <= samples_from_ms(TOGETHER_MS)
         )
 
     def told(self, audio_key: str) -> Before:
         """For a job, its audio being under that key."""
-        return Before(audio_key=audio_key, text=self.text)
+        return Before(audio_key=audio_key, text=self.answer.text)
