@@ -343,3 +343,28 @@ def test_the_page_s_texts_are_the_english_ones(call: Callable[..., Any], echo_st
 
     assert len(found) > 20
     assert [pair for pair in found if texts[pair[0]] != pair[1]] == []
+
+
+SHOWN = """
+    const line = m.show(a, 0, "pt");
+    return [...line.children].map((part) => [part.className, part.textContent]);
+"""
+
+
+@pytest.mark.parametrize(
+    ("stable", "parts"),
+    [
+        ("vire a", [["stable", "vire a"], ["unstable", " direita na"]]),
+        ("vire à", [["stable", ""], ["unstable", "vire a direita na"]]),
+        (None, [["stable", ""], ["unstable", "vire a direita na"]]),
+    ],
+    ids=["begins so", "begins otherwise", "none told"],
+)
+def test_what_a_partial_keeps_is_told_apart(
+    call: Callable[..., Any], stable: str | None, parts: list[list[str]]
+) -> None:
+    """Its `stable_text`, where its text begins with it."""
+    told = {"segment_id": "seg-0001", "text": "vire a direita na", "audio_end_ms": 1_400}
+    shown = call("partials", SHOWN, told if stable is None else told | {"stable_text": stable})
+
+    assert shown == parts
