@@ -21,10 +21,11 @@ from benchmarks.conditions import CONDITIONS, Surroundings
 from benchmarks.hearing import SPECULATIVE, decoded
 from benchmarks.options import Options
 from benchmarks.sounds import sounds
+from workers.engines.attempt import Attempt
 from workers.engines.engine import Request
 from workers.engines.evidence import LEAST, excess
 from workers.engines.model_store import resolve
-from workers.engines.whisper import Attempt, WhisperEngine
+from workers.engines.whisper import WhisperEngine
 
 PIECES_S = (0.6, 1.0, 1.7, 2.5, 4.0, 6.0)
 LEVELS_DB = (-42.0, -14.0)

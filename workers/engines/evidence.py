@@ -10,6 +10,7 @@ below were found.
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import takewhile
 
 import ctranslate2
 import numpy as np
@@ -27,6 +28,10 @@ REPEATED = 2
 """How often words are said on average, at most, by those who answer: "Não, não."; more is a repetition."""
 REPETITIVE = 2 / 3
 """A text with a smaller share of different words is weighed by those alone."""
+
+HEARD_AGAIN = 3
+"""Words, all different, that a text and what was believed before of less of its audio begin with, to be believed with
+it. What Whisper writes over noise begins otherwise when there is more of it."""
 
 _HABITS = (
     "legendas pela comunidade amara org", "legenda", "legendas", "obrigado por assistir", "obrigada por assistir",
@@ -82,7 +87,7 @@ def weighed(text: str) -> str:
 
 def excess(text: str, evidence: float, no_speech: float) -> float:
     """By how much a text's evidence is more than what is asked for; the text is not believed where it is less."""
-    words = "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
+    words = _plain(text)
     asked = LEAST + OF_NO_SPEECH * max(no_speech - SPEECH, 0.0)
     if all(map(_is_sound, words)):
         asked += OF_A_SOUND
@@ -91,6 +96,16 @@ def excess(text: str, evidence: float, no_speech: float) -> float:
     if REPEATED * len(set(words)) < len(words):
         asked += OF_A_REPETITION
     return evidence - asked
+
+
+def is_heard_again(text: str, believed: str) -> bool:
+    """Whether a text begins as one that was believed of less of the same audio."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(_plain(text), _plain(believed), strict=False))
+    return len({word for word, _ in same}) >= HEARD_AGAIN
+
+
+def _plain(text: str) -> list[str]:
+    return "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
 
 
 def _is_sound(word: str) -> bool:

@@ -8,7 +8,7 @@ timestamp rules go by the first prompt alone; the forced prefix of a prompt is p
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -27,7 +27,9 @@ from transcription.core.contract.jobs import Job, Kind
 from transcription.core.languages import PORTUGUESE
 from transcription.core.protocol import Dropped, Word
 from workers.engines import cuda, evidence, gate, going_on, keyterms, long_audio, repetition, spoken, windows
+from workers.engines.attempt import Attempt, Prepared
 from workers.engines.engine import EngineError, Hypothesis, Request
+from workers.engines.remainder import Remainder, voice
 from workers.engines.vocabulary import repaired
 from workers.engines.words import readable, words
 
@@ -42,38 +44,6 @@ SURE = 0.5
 """From which probability the model is sure of a token: it is likelier than all others together."""
 NO_REPEAT_TOKENS = 4
 """Tokens in a row that the way out of a loop may not say twice: a word or two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request's part of a batch."""
-
-    features: NDArray[np.float32]
-    """Log-mel spectrogram, shape (mels, frames)."""
-    window: int
-    prompt: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What one decode of a request gave."""
-
-    hypothesis: Hypothesis
-    logprob: float
-    """Mean log probability of the tokens."""
-    no_speech: float = 0.0
-    """The model's probability that nobody speaks."""
-    said: str = ""
-    """The text as the model wrote it, without the terms that are put in place."""
-    loops: bool = False
-    """Whether it cannot have been said; its probability says nothing."""
-    doubtful: bool = False
-    """Whether another decode, with the whole window, is worth its time."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether the model itself thinks that nobody spoke."""
-        return windows.is_silence(self.logprob, self.no_speech)
 
 
 class WhisperEngine:
@@ -113,6 +83,10 @@ class WhisperEngine:
         self._tokenizer = lru_cache(maxsize=None)(self._make_tokenizer)
         silence = self._features(Kind.FINAL, np.zeros(SAMPLE_RATE, np.float32), SILENCE_S * FRAMES_PER_SECOND)
         self._silence = evidence.Silence(self._model.model, silence)
+        self._remainder: Remainder | None = None
+        if device == "cpu":  # what it gains has been measured there; encoding costs a GPU little
+            whole = self._features(Kind.FINAL, voice(), windows.LONGEST_S * FRAMES_PER_SECOND)
+            self._remainder = Remainder(self._encode([whole]))
         self._suppressed = get_suppressed_tokens(self._tokenizer("en"), [-1])
         self._vocabulary = repaired(self._model.hf_tokenizer)
 
@@ -140,7 +114,7 @@ class WhisperEngine:
         else:  # not all are in the language that was expected of them
             heard = [attempt for request in batch for attempt in self._generate([request])]
         if batch[0].job.kind is Kind.FINAL:
-            heard = [self._believed(*pair) for pair in zip(batch, map(self._again, batch, heard), strict=True)]
+            heard = list(map(self._judged, batch, map(self._again, batch, heard)))
             heard = list(map(self._going_on, batch, heard))
         return [each.told(attempt.hypothesis) for each, attempt in zip(found, heard, strict=True)]
 
@@ -154,7 +128,9 @@ class WhisperEngine:
         if attempt.silent:
             return attempt
         if attempt.loops:
-            return self._generate([request], windows.max_tokens(audio_s), no_repeat_ngram_size=NO_REPEAT_TOKENS)[0]
+            limit = windows.max_tokens(audio_s)
+            (broken,) = self._generate([request], limit, no_repeat_ngram_size=NO_REPEAT_TOKENS)
+            return replace(broken, settled=True)
         if windows.is_sparse(attempt.said, audio_s):
             timed = self._fit(request.job, request.audio, request.features.window, timed=True)
             (fuller,) = self._generate([timed], windows.max_tokens(audio_s))
@@ -165,7 +141,8 @@ class WhisperEngine:
             return attempt
         whole = self._fit(request.job, request.audio, windows.LONGEST_S)
         (widened,) = self._generate([whole], windows.max_tokens(audio_s))
-        return attempt if widened.loops or (widened.doubtful and widened.logprob <= attempt.logprob) else widened
+        worse = widened.loops or (widened.doubtful and widened.logprob <= attempt.logprob)
+        return replace(attempt, settled=True) if worse else widened
 
     def _going_on(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, or what is heard in one window with the segment before, held to the text of that."""
@@ -182,11 +159,23 @@ class WhisperEngine:
         rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s, attempt.hypothesis.text)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
+    def _judged(self, request: Request, attempt: Attempt) -> Attempt:
+        """The attempt, as far as it is believed; one that is not has its whole window encoded first.
+
+        There the model tells noise from speech better.
+        """
+        judged = self._believed(request, attempt)
+        if attempt.settled or not judged.hypothesis.dropped:
+            return judged
+        whole = self._fit(request.job, request.audio, request.features.window, whole=True)
+        (again,) = self._generate([whole], windows.max_tokens(request.audio.size / SAMPLE_RATE))
+        return judged if again.loops else self._believed(whole, again)
+
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, without its text where the audio does not support it."""
         said = attempt.said
         excess = evidence.excess(said, self._evidence(request, attempt), attempt.no_speech) if said else 0.0
-        if excess >= 0:
+        if excess >= 0 or evidence.is_heard_again(said, request.job.believed):
             return attempt
         dropped = Dropped(reason="no_speech" if attempt.silent else "no_evidence", score=round(excess, 2))
         return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, said))
@@ -200,10 +189,14 @@ class WhisperEngine:
         tokenizer = self._tokenizer(request.job.language, request.job.task)
         return heard - self._silence.logprob(tokenizer.sot_sequence, tokens)
 
-    def _fit(self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False) -> Request:
-        features = self._features(job.kind, audio, window * FRAMES_PER_SECOND)
+    def _fit(
+        self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False, whole: bool = False
+    ) -> Request:
+        known = self._remainder and job.kind is Kind.FINAL and not whole
+        encoded_s = windows.encoded_s(audio.size / SAMPLE_RATE, window) if known else window
+        features = self._features(job.kind, audio, encoded_s * FRAMES_PER_SECOND)
         prepared = Prepared(np.ascontiguousarray(features), window, self._prompt(job, timed=timed))
-        return Request(job, audio, key=_key(job, window), features=prepared)
+        return Request(job, audio, key=_key(job, prepared), features=prepared)
 
     def _prompt(self, job: Job, *, timed: bool = False) -> list[int]:
         tokenizer = self._tokenizer(job.language, job.task)
@@ -220,7 +213,7 @@ class WhisperEngine:
         terms = request.job.keyterms if language == PORTUGUESE else ()
         job, prepared = msgspec.structs.replace(request.job, language=language, keyterms=terms), request.features
         features = replace(prepared, prompt=self._prompt(job))
-        return replace(request, job=job, key=_key(job, prepared.window), features=features)
+        return replace(request, job=job, key=_key(job, features), features=features)
 
     def _encode(self, features: list[NDArray[np.float32]]) -> ctranslate2.StorageView:
         return self._model.model.encode(ctranslate2.StorageView.from_array(np.stack(features)))
@@ -245,9 +238,10 @@ class WhisperEngine:
         """One encode and one generate, of at most `limit` tokens each (0: as many as may be said in the window)."""
         prepared: list[Prepared] = [request.features for request in batch]
         encoded = encoded or self._encode([one.features for one in prepared])
+        whole = self._remainder.behind(encoded, prepared[0].window) if self._remainder else encoded
         limit = limit or windows.max_tokens(prepared[0].window)
         results = self._model.model.generate(
-            encoded,
+            whole,
             [one.prompt for one in prepared],
             beam_size=batch[0].job.beam_size,
             max_length=2 * limit,
@@ -259,6 +253,7 @@ class WhisperEngine:
         )
         heard = [self._read(request, result, limit) for request, result in zip(batch, results, strict=True)]
         heard = self._with_terms(batch, encoded, heard)
+        heard = [replace(one, settled=whole is encoded) for one in heard]
         return self._align(batch, encoded, heard) if batch[0].job.word_timestamps else heard
 
     def _read(self, request: Request, result: Any, limit: int) -> Attempt:
@@ -388,10 +383,11 @@ def _in_terms(attempt: Attempt, terms: list[keyterms.Place]) -> Attempt:
     return replace(attempt, hypothesis=replace(heard, text=keyterms.with_terms(heard.text, terms), sure_words=sure))
 
 
-def _key(job: Job, window: int) -> tuple[object, ...]:
+def _key(job: Job, prepared: Prepared) -> tuple[object, ...]:
     """Requests of equal keys may share a batch: texts are held against the audio in one language at a time."""
     aligned = job.word_timestamps or job.keyterms
-    return (job.kind, window, job.beam_size, (job.language, job.task) if aligned else "", job.word_timestamps)
+    sizes = (prepared.window, prepared.features.shape)
+    return (job.kind, *sizes, job.beam_size, (job.language, job.task) if aligned else "", job.word_timestamps)
 
 
 def _timed(request: Request, pieces: list[dict[str, Any]]) -> list[Word]:

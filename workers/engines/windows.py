@@ -46,6 +46,11 @@ def window_s(audio_s: float, kind: Kind, least_final_s: int = LEAST_FINAL_S) -> 
     return _shortest(PARTIAL_GRID_S, audio_s + PARTIAL_SILENCE_S)
 
 
+def encoded_s(audio_s: float, window: int) -> int:
+    """How much of a final's window needs to be encoded, where the rest of it is known; a whole one is, whole."""
+    return window if window == LONGEST_S else min(_shortest(FINAL_GRID_S, audio_s + FINAL_SILENCE_S), window)
+
+
 def _shortest(grid: tuple[int, ...], length_s: float) -> int:
     return next((window for window in grid if window >= length_s), LONGEST_S)
 

@@ -2,7 +2,16 @@
 
 import pytest
 
-from workers.engines.evidence import LEAST, OF_A_HABIT, OF_A_REPETITION, OF_A_SOUND, SPEECH, excess, weighed
+from workers.engines.evidence import (
+    LEAST,
+    OF_A_HABIT,
+    OF_A_REPETITION,
+    OF_A_SOUND,
+    SPEECH,
+    excess,
+    is_heard_again,
+    weighed,
+)
 
 ANSWERS = ["Não.", "Não, não quero.", "É.", "Obrigado.", "Tchau!", "A B C", "11", "Legendas em português", "Banana."]
 HABITS = ["O que é isso?", "Legendas pela comunidade Amara.org", "E aí?"]
@@ -61,3 +70,19 @@ def test_more_is_asked_where_the_model_thinks_that_nobody_speaks(text: str) -> N
 def test_of_a_text_that_repeats_itself_each_word_counts_once(text: str, counts: str) -> None:
     """Of others every word counts: prepositions come again in any sentence."""
     assert weighed(text) == counts
+
+
+@pytest.mark.parametrize(
+    ("text", "believed", "again"),
+    [
+        ("para o próximo, ajudará a enfrentar o vírus, como...", "Para o próximo. Ajudará", True),
+        ("quero falar", "quero falar", False),
+        ("quero falar com", "quero falar com a Ana", True),
+        ("não, não, não, não", "Não, não, não.", False),
+        ("o que é isso?", "eu quero falar", False),
+        ("o que é isso?", "", False),
+    ],
+)
+def test_what_begins_as_it_was_heard_before_was_said(text: str, believed: str, again: bool) -> None:
+    """Three words, all different."""
+    assert is_heard_again(text, believed) is again

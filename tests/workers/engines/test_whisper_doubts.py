@@ -14,8 +14,9 @@ from tests.workers.engines.decoding import audio, heard, job
 from transcription.core.contract.jobs import Kind
 from workers import bootstrap
 from workers.engines import repetition, windows
+from workers.engines.attempt import Attempt
 from workers.engines.engine import Request
-from workers.engines.whisper import Attempt, WhisperEngine
+from workers.engines.whisper import WhisperEngine
 
 pytestmark = pytest.mark.model
 

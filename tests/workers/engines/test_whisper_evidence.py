@@ -9,9 +9,10 @@ import pytest
 from harness.audio import SAMPLE_RATE, speech
 from tests.workers.engines.decoding import CLIPS, audio, heard, job
 from transcription.core.contract.jobs import Kind
+from workers.engines.attempt import Attempt
 from workers.engines.engine import Hypothesis, Request
 from workers.engines.evidence import weighed
-from workers.engines.whisper import Attempt, WhisperEngine
+from workers.engines.whisper import WhisperEngine
 
 pytestmark = pytest.mark.model
 
@@ -113,3 +114,18 @@ def test_a_text_with_terms_is_weighed_as_the_model_wrote_it(engine: WhisperEngin
 
     believed = engine._believed(asked, attempt)
     assert (believed.hypothesis.text, believed.hypothesis.dropped_text) == ("", "E aí")
+
+
+@pytest.mark.parametrize(
+    ("before", "believed"), [("Para o próximo.", True), ("A força que a gente precisa", False), ("", False)]
+)
+def test_what_was_believed_of_a_beginning_is_not_taken_back(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, before: str, believed: bool
+) -> None:
+    """A caller who halts, on a bad line: the more is heard of it the less it may have to show for itself."""
+    monkeypatch.setattr(engine, "_evidence", lambda *_: 0.1)
+    said = "para o próximo, ajudará a enfrentar"
+    asked = engine.prepare(msgspec.structs.replace(job(), believed=before), audio(speech("s24_pf_dora")))
+    found = engine._believed(asked, Attempt(Hypothesis(said, 0.5, []), logprob=-0.9, said=said)).hypothesis
+
+    assert (found.text, found.dropped_text) == ((said, "") if believed else ("", said))

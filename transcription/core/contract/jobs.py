@@ -61,6 +61,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Words known to begin the text, which the decoder is held to."""
     before: Before | None = None
     """What it may be decoded together with."""
+    believed: str = ""
+    """What a final of less of this audio said; a text that begins with the same words is believed, too."""
     task: Task = "transcribe"
     """What is written: what was said, or that in English."""
     endpointed: bool = True

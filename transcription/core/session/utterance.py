@@ -41,6 +41,8 @@ class Speculation:
     asked_at: float
     pieces: tuple[Piece, ...]
     """What comes before the job's audio."""
+    worth: bool = False
+    """Whether its answer is kept as a piece, once speech has gone on."""
     answer: Transcript | None = None
     answered_at: float = 0.0
 
@@ -85,6 +87,8 @@ class Utterance:
         self._overtaken: dict[str, Speculation] = {}
         """Speculations that speech went on after before they were answered, by their jobs' ids."""
         self._pieces = Pieces.of(config.vad)
+        self._believed: tuple[int, str] = (0, "")
+        """What a final said that speech went on after, and the sample from which on."""
         self._heard_until = 0
         self._awaited: Job | None = None
         self._window = samples_from_ms(config.max_partial_window_s * 1000)
@@ -190,8 +194,7 @@ class Utterance:
         ahead, self._speculation = self._speculation, None
         if ahead is None:
             return []
-        if not self._pieces.are_worth(ahead.job, self.samples, at_ease=self.effort.at_ease):
-            return [CountSpeculation("miss")]
+        ahead = replace(ahead, worth=self._pieces.are_worth(ahead.job, self.samples, at_ease=self.effort.at_ease))
         if ahead.answer is None:
             self._overtaken[ahead.job.job_id] = ahead
             return []
@@ -206,7 +209,9 @@ class Utterance:
 
     def _keep(self, ahead: Speculation, answer: Transcript | None) -> list[Effect]:
         """Keep what a speculation said as a piece, if it is worth it; partials begin after it then."""
-        if answer is None or not self._pieces.keep(ahead.pieces, ahead.job, answer):
+        if answer is not None and answer.text:
+            self._believed = ahead.job.start, answer.text
+        if answer is None or not ahead.worth or not self._pieces.keep(ahead.pieces, ahead.job, answer):
             return [CountSpeculation("miss")]
         effects: list[Effect] = [CountSpeculation("kept")]
         words = self._pieces.words
@@ -293,6 +298,9 @@ class Utterance:
             known_in=known[-1].answer.language if known else "",
             turn=ahead and turns.are_judged(self._config.vad, self.language.code),
         )
+        since, believed = self._believed
+        if since == job.start:
+            job = replace_job(job, believed=believed)
         effects = [*self._store(), *self._cancel_partial()]
         if before and not known and self._follows(before, samples):
             key = before_key(self._uid, self.segment_id)
