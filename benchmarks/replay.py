@@ -103,7 +103,8 @@ def remembered(decode: Decode) -> Decode:
 
     def ask(job: Job, audio: np.ndarray, before: np.ndarray | None) -> tuple[Hypothesis, float]:
         together = (before.tobytes(), job.before.text) if before is not None and job.before else ()
-        key = (audio.tobytes(), job.kind, job.language, job.beam_size, job.word_timestamps, job.prefix, *together)
+        asked = (job.kind, job.language, job.beam_size, job.word_timestamps, job.prefix, job.believed)
+        key = (audio.tobytes(), *asked, *together)
         if key not in known:
             known[key] = decode(job, audio, before)
         return known[key]
