@@ -58,13 +58,13 @@ class Text:
 
 
 class Listener(WhisperEngine):
-    """Believes everything, and keeps what is known of each text."""
+    """Keeps what is known of each text that is judged."""
 
     known: tuple[str, float, float] | None = None
 
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:
         self.known = (attempt.said, self._evidence(request, attempt), attempt.no_speech) if attempt.said else None
-        return attempt
+        return super()._believed(request, attempt)
 
     def texts(self, recordings: Sequence[Recording]) -> list[Text]:
         """Those of recordings that have one."""

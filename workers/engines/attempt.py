@@ -18,6 +18,8 @@ class Prepared:
     window: int
     """What is decoded in, in seconds; what is not encoded of it is known (`remainder.py`)."""
     prompt: list[int]
+    is_whole: bool
+    """Whether all of the window is encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,6 @@ class Attempt:
     """Whether it cannot have been said; its probability says nothing."""
     doubtful: bool = False
     """Whether another decode, with the whole window, is worth its time."""
-
-    settled: bool = True
-    """Whether it is judged as it is: all of its window was encoded, or it has been decoded again already."""
 
     @property
     def silent(self) -> bool:

@@ -114,9 +114,23 @@ class WhisperEngine:
         else:  # not all are in the language that was expected of them
             heard = [attempt for request in batch for attempt in self._generate([request])]
         if batch[0].job.kind is Kind.FINAL:
-            heard = list(map(self._judged, batch, map(self._again, batch, heard)))
-            heard = list(map(self._going_on, batch, heard))
+            heard = list(map(self._going_on, batch, map(self._final, batch, heard)))
         return [each.told(attempt.hypothesis) for each, attempt in zip(found, heard, strict=True)]
+
+    def _final(self, request: Request, attempt: Attempt) -> Attempt:
+        """The attempt, or a better one, as far as it is believed.
+
+        What is encoded in part is for what is beyond doubt: for anything else all of its window is.
+        """
+        audio_s = request.audio.size / SAMPLE_RATE
+        if not request.features.is_whole:
+            judged = self._believed(request, attempt)
+            odd = attempt.loops or attempt.doubtful or windows.is_sparse(attempt.said, audio_s)
+            if judged.hypothesis.text and not odd:
+                return judged
+            request = self._fit(request.job, request.audio, request.features.window, whole=True)
+            (attempt,) = self._generate([request])
+        return self._believed(request, self._again(request, attempt))
 
     def _again(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, or a better one.
@@ -128,11 +142,9 @@ class WhisperEngine:
         if attempt.silent:
             return attempt
         if attempt.loops:
-            limit = windows.max_tokens(audio_s)
-            (broken,) = self._generate([request], limit, no_repeat_ngram_size=NO_REPEAT_TOKENS)
-            return replace(broken, settled=True)
+            return self._generate([request], windows.max_tokens(audio_s), no_repeat_ngram_size=NO_REPEAT_TOKENS)[0]
         if windows.is_sparse(attempt.said, audio_s):
-            timed = self._fit(request.job, request.audio, request.features.window, timed=True)
+            timed = self._fit(request.job, request.audio, request.features.window, timed=True, whole=True)
             (fuller,) = self._generate([timed], windows.max_tokens(audio_s))
             believed = not fuller.loops and not fuller.doubtful
             if believed and len(fuller.said) >= windows.FULLER * len(attempt.said):
@@ -141,8 +153,7 @@ class WhisperEngine:
             return attempt
         whole = self._fit(request.job, request.audio, windows.LONGEST_S)
         (widened,) = self._generate([whole], windows.max_tokens(audio_s))
-        worse = widened.loops or (widened.doubtful and widened.logprob <= attempt.logprob)
-        return replace(attempt, settled=True) if worse else widened
+        return attempt if widened.loops or (widened.doubtful and widened.logprob <= attempt.logprob) else widened
 
     def _going_on(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, or what is heard in one window with the segment before, held to the text of that."""
@@ -159,23 +170,11 @@ class WhisperEngine:
         rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s, attempt.hypothesis.text)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
-    def _judged(self, request: Request, attempt: Attempt) -> Attempt:
-        """The attempt, as far as it is believed; one that is not has its whole window encoded first.
-
-        There the model tells noise from speech better.
-        """
-        judged = self._believed(request, attempt)
-        if attempt.settled or not judged.hypothesis.dropped:
-            return judged
-        whole = self._fit(request.job, request.audio, request.features.window, whole=True)
-        (again,) = self._generate([whole], windows.max_tokens(request.audio.size / SAMPLE_RATE))
-        return judged if again.loops else self._believed(whole, again)
-
     def _believed(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, without its text where the audio does not support it."""
         said = attempt.said
         excess = evidence.excess(said, self._evidence(request, attempt), attempt.no_speech) if said else 0.0
-        if excess >= 0 or evidence.is_heard_again(said, request.job.believed):
+        if excess >= 0 or evidence.is_heard_again(attempt.hypothesis.text, request.job.believed):
             return attempt
         dropped = Dropped(reason="no_speech" if attempt.silent else "no_evidence", score=round(excess, 2))
         return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, said))
@@ -195,7 +194,8 @@ class WhisperEngine:
         known = self._remainder and job.kind is Kind.FINAL and not whole
         encoded_s = windows.encoded_s(audio.size / SAMPLE_RATE, window) if known else window
         features = self._features(job.kind, audio, encoded_s * FRAMES_PER_SECOND)
-        prepared = Prepared(np.ascontiguousarray(features), window, self._prompt(job, timed=timed))
+        prompt = self._prompt(job, timed=timed)
+        prepared = Prepared(np.ascontiguousarray(features), window, prompt, is_whole=encoded_s == window)
         return Request(job, audio, key=_key(job, prepared), features=prepared)
 
     def _prompt(self, job: Job, *, timed: bool = False) -> list[int]:
@@ -253,7 +253,6 @@ class WhisperEngine:
         )
         heard = [self._read(request, result, limit) for request, result in zip(batch, results, strict=True)]
         heard = self._with_terms(batch, encoded, heard)
-        heard = [replace(one, settled=whole is encoded) for one in heard]
         return self._align(batch, encoded, heard) if batch[0].job.word_timestamps else heard
 
     def _read(self, request: Request, result: Any, limit: int) -> Attempt:

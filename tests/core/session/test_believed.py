@@ -44,6 +44,17 @@ def test_an_answer_that_speech_overtook_counts_too(talk: Talk) -> None:
     assert pause(talk, 4).believed == "quero falar com"
 
 
+def test_a_late_answer_of_less_does_not_take_the_place_of_one_of_more(talk: Talk) -> None:
+    """Two lanes answer in another order than they were asked in."""
+    first = pause(talk, 4)
+    second = pause(talk, 4)
+    talk.answer(second, "quero falar com a")
+    talk.windows(1, speaking=True)
+    talk.answer(first, "quero")
+
+    assert pause(talk, 4).believed == "quero falar com a"
+
+
 def test_what_was_dropped_was_not_believed(talk: Talk) -> None:
     """And leaves what was believed before."""
     for text, believed in (("quero", ""), ("", "quero"), ("quero falar", "quero")):

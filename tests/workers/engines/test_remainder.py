@@ -11,6 +11,7 @@ from tests.workers.engines.decoding import CLIPS, audio, heard, job
 from transcription.core.contract.jobs import Kind
 from workers.engines import windows
 from workers.engines.attempt import Attempt
+from workers.engines.engine import Hypothesis
 from workers.engines.remainder import Remainder, voice
 from workers.engines.whisper import WhisperEngine
 
@@ -84,35 +85,47 @@ def test_a_decoder_hears_what_it_hears_in_a_whole_window(
     assert [word.start for word in known.words] == pytest.approx([word.start for word in whole.words], abs=0.12)
 
 
-@pytest.mark.model
-@pytest.mark.parametrize(
-    ("logprob", "windows_encoded_s"),
-    [(-0.5, [10, 20]), (-1.1, [10, 30])],
-    ids=["sure", "doubtful"],
-)
-def test_what_is_not_believed_has_its_whole_window_encoded_once(
-    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, logprob: float, windows_encoded_s: list[int]
-) -> None:
-    """There noise and speech are told apart better. What was doubtful has had a second decode already."""
+def decodes(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, **first: object) -> list[tuple[int, int]]:
+    """Of what is decoded from now on window and part encoded, seconds; what the first one gives is changed."""
     generate, seen = engine._generate, []
 
-    def doubting(batch: list, *limits: int, **options: object) -> list[Attempt]:
-        seen.append(batch[0].features.features.shape[1] // 100)
-        doubtful = logprob < windows.DOUBTFUL_LOGPROB
-        return [replace(one, logprob=logprob, doubtful=doubtful) for one in generate(batch, *limits, **options)]
+    def generated(batch: list, *limits: int, **options: object) -> list[Attempt]:
+        prepared = batch[0].features
+        seen.append((prepared.window, prepared.features.shape[1] // 100))
+        found = generate(batch, *limits, **options)
+        return [replace(one, **first) for one in found] if len(seen) == 1 else found
 
-    monkeypatch.setattr(engine, "_generate", doubting)
-    monkeypatch.setattr(engine, "_evidence", lambda *_: 0.0)
-    found = heard(engine, job(), audio(speech("s24_pf_dora")))
-
-    assert seen == windows_encoded_s
-    assert found.dropped
+    monkeypatch.setattr(engine, "_generate", generated)
+    return seen
 
 
 @pytest.mark.model
-def test_the_whole_window_decides(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it has evidence, its text is the final's."""
-    evidence = iter([0.0, 9.0])
-    monkeypatch.setattr(engine, "_evidence", lambda *_: next(evidence))
+@pytest.mark.parametrize(
+    "first",
+    [{"doubtful": True}, {"loops": True}, {"hypothesis": Hypothesis("", 0.0, []), "said": ""}, {"logprob": -9.0}],
+)
+def test_what_is_not_beyond_doubt_has_its_whole_window_encoded(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, first: dict[str, object]
+) -> None:
+    """And is judged by that: in doubt, in a loop, without text or without evidence."""
+    seen = decodes(engine, monkeypatch, **first)
 
     assert "padaria" in heard(engine, job(), audio(speech("s24_pf_dora"))).text
+    assert seen == [(20, 10), (20, 20)]
+
+
+@pytest.mark.model
+def test_what_is_beyond_doubt_is_decoded_once(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = decodes(engine, monkeypatch)
+
+    assert "padaria" in heard(engine, job(), audio(speech("s24_pf_dora"))).text
+    assert seen == [(20, 10)]
+
+
+@pytest.mark.model
+def test_a_word_said_seven_times_is_not_lost(engine: WhisperEngine) -> None:
+    """Encoded in part it had too little evidence. (What the model makes of it is "Nui, nui".)"""
+    once = audio(speech("answers/oi_pm_alex"))
+    said = np.concatenate([np.pad(once, (0, int(0.3 * 16_000)))] * 7)
+
+    assert heard(engine, job(), said).text

@@ -47,12 +47,12 @@ def windows_of_a_doubter(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch)
 def test_a_doubtful_final_is_decoded_again_in_the_whole_window(
     engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once; partials are not worth it."""
+    """Once, after its own; partials are not worth it."""
     seen = windows_of_a_doubter(engine, monkeypatch)
     final = heard(engine, job(), audio(speech("s24_pf_dora")))
     heard(engine, job(Kind.PARTIAL), audio(speech("s24_pf_dora")))
 
-    assert seen == [20, 30, 5]
+    assert seen == [20, 20, 30, 5]
     assert "padaria" in final.text
 
 
@@ -127,7 +127,8 @@ def test_the_way_out_of_a_loop_is_another_decode_of_the_same_window(
     samples = audio(speech("s24_pf_dora"))[:48_000]
     answer = heard(engine, job(), samples)
 
-    assert asked == [(20, 0, {}), (20, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
+    first, whole = (20, 0, {}), (20, 0, {})
+    assert asked == [first, whole, (20, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
     assert answer.text
 
 

@@ -87,8 +87,8 @@ class Utterance:
         self._overtaken: dict[str, Speculation] = {}
         """Speculations that speech went on after before they were answered, by their jobs' ids."""
         self._pieces = Pieces.of(config.vad)
-        self._believed: tuple[int, str] = (0, "")
-        """What a final said that speech went on after, and the sample from which on."""
+        self._believed = (0, 0, "")
+        """What a final said that speech went on after, and from which sample to which."""
         self._heard_until = 0
         self._awaited: Job | None = None
         self._window = samples_from_ms(config.max_partial_window_s * 1000)
@@ -209,8 +209,8 @@ class Utterance:
 
     def _keep(self, ahead: Speculation, answer: Transcript | None) -> list[Effect]:
         """Keep what a speculation said as a piece, if it is worth it; partials begin after it then."""
-        if answer is not None and answer.text:
-            self._believed = ahead.job.start, answer.text
+        if answer is not None and answer.text and answer.audio_end > self._believed[1]:
+            self._believed = ahead.job.start, answer.audio_end, answer.text
         if answer is None or not ahead.worth or not self._pieces.keep(ahead.pieces, ahead.job, answer):
             return [CountSpeculation("miss")]
         effects: list[Effect] = [CountSpeculation("kept")]
@@ -298,7 +298,7 @@ class Utterance:
             known_in=known[-1].answer.language if known else "",
             turn=ahead and turns.are_judged(self._config.vad, self.language.code),
         )
-        since, believed = self._believed
+        since, _, believed = self._believed
         if since == job.start:
             job = replace_job(job, believed=believed)
         effects = [*self._store(), *self._cancel_partial()]
