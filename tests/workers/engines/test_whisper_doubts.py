@@ -127,8 +127,7 @@ def test_the_way_out_of_a_loop_is_another_decode_of_the_same_window(
     samples = audio(speech("s24_pf_dora"))[:48_000]
     answer = heard(engine, job(), samples)
 
-    first, whole = (20, 0, {}), (20, 0, {})
-    assert asked == [first, whole, (20, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
+    assert asked == [(20, 0, {}), (20, 0, {}), (20, windows.max_tokens(3.0), {"no_repeat_ngram_size": 4})]
     assert answer.text
 
 
