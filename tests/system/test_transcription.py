@@ -64,7 +64,7 @@ async def test_a_sentence_that_a_pause_cuts_is_heard_as_one(model_stack: Stack) 
     first, second = talker.of("final_transcript")
 
     assert "relatório" in words(first["text"])
-    assert words(second["text"])[:4] == ["por", "email", "até", "amanhã"]
+    assert "por email até amanhã" in " ".join(words(second["text"]))
     assert [w for word in second["words"] for w in words(word["word"])] == words(second["text"])
     assert second["words"][-1]["end"] <= second["audio_duration_ms"] / 1000
 

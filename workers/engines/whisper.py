@@ -166,7 +166,7 @@ class WhisperEngine:
         job, limit = msgspec.structs.replace(request.job, prefix=request.job.before.text), windows.max_tokens(audio_s)
         if window is None or len(self._tokens(job.prefix)) >= limit:  # some alphabets take three tokens a letter
             return attempt
-        (both,) = self._generate([self._fit(job, audio, window)], limit)
+        (both,) = self._generate([self._fit(job, audio, window, whole=True)], limit)
         rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s, attempt.hypothesis.text)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
