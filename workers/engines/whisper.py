@@ -100,7 +100,9 @@ class WhisperEngine:
         if gate.is_silent(audio) or not (job.endpointed or gate.has_speech(audio)):
             return Hypothesis(job.prefix, 0.0, [], sure_words=0)
         window = windows.window_s(audio.size / SAMPLE_RATE, job.kind, self._least_final_window_s)
-        return replace(self._fit(job, audio, window), before=before) if window else Request(job, audio, key=job.job_id)
+        if not window:
+            return Request(job, audio, key=job.job_id)
+        return replace(self._fit(job, audio, window, in_part=True), before=before)
 
     def decode(self, batch: list[Request]) -> list[Hypothesis | EngineError]:
         """Decode requests of one key together; finals that are not to be believed again, each by itself."""
@@ -124,11 +126,10 @@ class WhisperEngine:
         """
         audio_s = request.audio.size / SAMPLE_RATE
         if not request.features.is_whole:
-            judged = self._believed(request, attempt)
             odd = attempt.loops or attempt.doubtful or windows.is_sparse(attempt.said, audio_s)
-            if judged.hypothesis.text and not odd:
+            if not odd and (judged := self._believed(request, attempt)).hypothesis.text:
                 return judged
-            request = self._fit(request.job, request.audio, request.features.window, whole=True)
+            request = self._fit(request.job, request.audio, request.features.window)
             (attempt,) = self._generate([request])
         return self._believed(request, self._again(request, attempt))
 
@@ -144,7 +145,7 @@ class WhisperEngine:
         if attempt.loops:
             return self._generate([request], windows.max_tokens(audio_s), no_repeat_ngram_size=NO_REPEAT_TOKENS)[0]
         if windows.is_sparse(attempt.said, audio_s):
-            timed = self._fit(request.job, request.audio, request.features.window, timed=True, whole=True)
+            timed = self._fit(request.job, request.audio, request.features.window, timed=True)
             (fuller,) = self._generate([timed], windows.max_tokens(audio_s))
             believed = not fuller.loops and not fuller.doubtful
             if believed and len(fuller.said) >= windows.FULLER * len(attempt.said):
@@ -166,7 +167,7 @@ class WhisperEngine:
         job, limit = msgspec.structs.replace(request.job, prefix=request.job.before.text), windows.max_tokens(audio_s)
         if window is None or len(self._tokens(job.prefix)) >= limit:  # some alphabets take three tokens a letter
             return attempt
-        (both,) = self._generate([self._fit(job, audio, window, whole=True)], limit)
+        (both,) = self._generate([self._fit(job, audio, window)], limit)
         rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s, attempt.hypothesis.text)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
@@ -189,9 +190,9 @@ class WhisperEngine:
         return heard - self._silence.logprob(tokenizer.sot_sequence, tokens)
 
     def _fit(
-        self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False, whole: bool = False
+        self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False, in_part: bool = False
     ) -> Request:
-        known = self._remainder and job.kind is Kind.FINAL and not whole
+        known = in_part and self._remainder and job.kind is Kind.FINAL
         encoded_s = windows.encoded_s(audio.size / SAMPLE_RATE, window) if known else window
         features = self._features(job.kind, audio, encoded_s * FRAMES_PER_SECOND)
         prompt = self._prompt(job, timed=timed)
