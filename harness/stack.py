@@ -4,9 +4,10 @@ import secrets
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 
@@ -61,8 +62,8 @@ class Stack(Processes):
     def __enter__(self) -> Self:
         try:
             child = self.run_valkey(self.port, self.directory)
+            self.database.write_bytes(_tables())
             until(self.redis.ping, "Valkey", child=child)
-            self.manage("migrate", "-v", "0")
         except BaseException:
             self.__exit__()
             raise
@@ -114,27 +115,21 @@ class Stack(Processes):
 
     def manage(self, *arguments: str) -> str:
         """What a command of manage.py prints. Raises `CalledProcessError` when it fails."""
-        command = [sys.executable, "manage.py", *arguments]
-        try:
-            done = subprocess.run(command, env=self.env, cwd=ROOT, check=True, capture_output=True, text=True)
-        except subprocess.CalledProcessError as failed:
-            failed.add_note(failed.stderr)
-            raise
-        return done.stdout.strip()
+        return _manage(self.env, *arguments)
 
     def start(self, workers: int = 1, webs: int = 1) -> Self:
-        """So many workers, then so many web processes."""
-        for _ in range(workers):
-            self.start_worker()
-        for _ in range(webs):
-            self.start_web()
+        """So many workers and web processes, all at once."""
+        started = [self._run_worker() for _ in range(workers)]
+        serving = [self._run_web() for _ in range(webs)]
+        for child in started:
+            self.await_worker(child)
+        for child, port in serving:
+            self._await_web(child, port)
         return self
 
     def start_worker(self, program: str = "celery", **settings: str) -> Child:
         """A worker with its model loaded, with settings of its own; `program` is the module run for Celery's."""
-        command = [program, "-q", "-A", "sttproject", "worker", "-P", "threads", "-c", "4", "-Q", "stt"]
-        argv = [sys.executable, "-m", *command, "--without-gossip", "--without-mingle"]
-        child = self.run("worker", argv, self.env | settings)
+        child = self._run_worker(program, **settings)
         self.await_worker(child)
         return child
 
@@ -144,16 +139,28 @@ class Stack(Processes):
 
     def start_web(self, *arguments: str, **settings: str) -> Child:
         """A web process that answers; with further arguments of Daphne's and settings of its own."""
+        child, port = self._run_web(*arguments, **settings)
+        self._await_web(child, port)
+        return child
+
+    def _run_worker(self, program: str = "celery", **settings: str) -> Child:
+        command = [program, "-q", "-A", "sttproject", "worker", "-P", "threads", "-c", "4", "-Q", "stt"]
+        argv = [sys.executable, "-m", *command, "--without-gossip", "--without-mingle"]
+        return self.run("worker", argv, self.env | settings)
+
+    def _run_web(self, *arguments: str, **settings: str) -> tuple[Child, int]:
         port = free_port()
         command = ["sttproject.daphne", "-v", "0", *arguments, "-b", "127.0.0.1", "-p", str(port)]
         command += ["--application-close-timeout", "75", "--websocket_timeout", "-1", "sttproject.asgi:application"]
-        child = self.run("web", [sys.executable, "-m", *command], self.env | settings)
-        until(
-            lambda: requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok, "the web process", child=child
-        )
+        return self.run("web", [sys.executable, "-m", *command], self.env | settings), port
+
+    def _await_web(self, child: Child, port: int) -> None:
+        def answers() -> bool:
+            return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=2).ok
+
+        until(answers, "the web process", child=child)
         self.ports.append(port)
         self.webs.append(child)
-        return child
 
     @contextmanager
     def another_web(self, *arguments: str, **settings: str) -> Iterator[tuple[Child, str]]:
@@ -202,3 +209,22 @@ class Stack(Processes):
                 yield
             finally:
                 database.execute("ROLLBACK")
+
+
+@cache
+def _tables() -> bytes:
+    """A database as `migrate` makes it, made once in this process."""
+    with tempfile.TemporaryDirectory() as directory:
+        database = Path(directory) / "db.sqlite3"
+        _manage(bare_environment() | {"DATABASE_URL": f"sqlite:///{database}"}, "migrate", "-v", "0")
+        return database.read_bytes()
+
+
+def _manage(env: Mapping[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    try:
+        done = subprocess.run(command, env=env, cwd=ROOT, check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as failed:
+        failed.add_note(failed.stderr)
+        raise
+    return done.stdout.strip()

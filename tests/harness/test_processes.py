@@ -74,9 +74,19 @@ def test_a_supervisor_tells_what_fell_from_what_was_felled() -> None:
 
 def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path) -> None:
     """The reason is told."""
+    stack = Stack(tmp_path, {})
+    stack.database = tmp_path / "nowhere" / "db.sqlite3"
+    with pytest.raises(FileNotFoundError, match="nowhere"), stack:
+        pass
+
+    assert [child.returncode is None for child in stack.children] == [False]
+
+
+def test_why_a_command_fails_is_told(tmp_path: Path) -> None:
+    """And what runs beside it ends."""
     stack = Stack(tmp_path, {"STT_PORT": "eighty"})
     with pytest.raises(subprocess.CalledProcessError) as failed, stack:
-        pass
+        stack.manage("check")
 
     assert "STT_PORT='eighty'" in failed.value.__notes__[0]
     assert [child.returncode is None for child in stack.children] == [False]
