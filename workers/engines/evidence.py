@@ -16,6 +16,8 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines import repetition
+
 LEAST = 0.5
 """Asked of every text: models differ in how they use their probability of no speech, and may not use it at all."""
 SPEECH, OF_NO_SPEECH = 0.445, 20.0
@@ -80,8 +82,8 @@ def weighed(text: str) -> str:
     """
     text = _COPIES.sub(r"\1", text)
     words = text.split()
-    plain = [word.strip(".,!?…").lower() for word in words]
-    once = [word for at, word in enumerate(words) if plain.index(plain[at]) == at]
+    bare = repetition.plain(words)
+    once = [word for at, word in enumerate(words) if bare.index(bare[at]) == at]
     return " ".join(once) if len(once) < REPETITIVE * len(words) else text
 
 

@@ -18,10 +18,10 @@ def rest(both: Hypothesis, known: str, known_s: float, audio_s: float, alone: st
     """
     words, count = both.text.split(), len(known.split())
     said = words[count:]
-    text, again = " ".join(said), _again(_plain(words[:count]), _plain(said))
-    if not said or _plain(alone.split())[:again] != _plain(said)[:again]:
+    text, again = " ".join(said), _again(repetition.plain(words[:count]), repetition.plain(said))
+    if not said or repetition.plain(alone.split())[:again] != repetition.plain(said)[:again]:
         return None
-    if _plain(words[:count]) != _plain(known.split()):
+    if repetition.plain(words[:count]) != repetition.plain(known.split()):
         return None
     if repetition.is_loop(text, audio_s - known_s) or (both.words and len(both.words) != len(words)):
         return None
@@ -31,10 +31,6 @@ def rest(both: Hypothesis, known: str, known_s: float, audio_s: float, alone: st
 def _again(before: list[str], said: list[str]) -> int:
     """How many words of a text's beginning are the end of the one before once more."""
     return next((n for n in range(min(len(before), len(said)), 0, -1) if before[-n:] == said[:n]), 0)
-
-
-def _plain(words: list[str]) -> list[str]:
-    return [word.strip(".,;:!?…").lower() for word in words]
 
 
 def _earlier(word: Word, by_s: float) -> Word:

@@ -66,7 +66,7 @@ def is_loop(text: str, audio_s: float) -> bool:
     words = text.split()
     if len(text) > most_chars(audio_s) or any(_is_long(word) for word in words):
         return True
-    return compression_ratio(text) > LOOPING_COMPRESSION and not _has_number(_plain(words))
+    return compression_ratio(text) > LOOPING_COMPRESSION and not _has_number(plain(words))
 
 
 def compression_ratio(text: str) -> float:
@@ -75,22 +75,27 @@ def compression_ratio(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
+def plain(words: list[str]) -> list[str]:
+    """Words as they are told apart: letters and digits, without case."""
+    return [re.sub(r"\W", "", word.lower()) for word in words]
+
+
 def copy_at_end(text: str) -> bool:
     """Whether a text ends with a phrase that it has just said, as Whisper does where the window ends too soon."""
-    words = _plain(text.split())
+    words = plain(text.split())
     halves = range(PHRASE, len(words) // 2 + 1)
     return any(words[-2 * n : -n] == words[-n:] and _is_phrase(words[-n:], PHRASE) for n in halves)
 
 
 def is_repeated(text: str) -> bool:
     """Whether a text is nothing but copies of its beginning: in a short window a "cinco" may come out as "5 5"."""
-    words = _plain(text.split())
+    words = plain(text.split())
     return any(words == words[:n] * (len(words) // n) for n in range(1, len(words) // 2 + 1))
 
 
 def is_monotonous(text: str) -> bool:
     """Whether a text says one word over and over: people do, and so does a model that has found no way in."""
-    words = _plain(text.split())
+    words = plain(text.split())
     runs = (words[at : at + MONOTONOUS] for at in range(len(words) - MONOTONOUS + 1))
     return any(len(set(run)) == 1 and not _has_number(run) for run in runs)
 
@@ -118,10 +123,10 @@ def _once(words: list[str], shortest: int) -> list[str]:
     """Without copies of stretches of `shortest` or more words. The last copy goes on, so it is the one that stays."""
     at = 0
     while at < len(words):
-        plain = _plain(words)
+        bare = plain(words)
         for length in range(shortest, (len(words) - at) // 2 + 1):
-            stretch = plain[at : at + length]
-            if stretch == plain[at + length : at + 2 * length] and _is_phrase(stretch, shortest):
+            stretch = bare[at : at + length]
+            if stretch == bare[at + length : at + 2 * length] and _is_phrase(stretch, shortest):
                 first = words[at]
                 del words[at : at + length]
                 words[at] = _as_capital(first, words[at])
@@ -129,10 +134,6 @@ def _once(words: list[str], shortest: int) -> list[str]:
         else:
             at += 1
     return words
-
-
-def _plain(words: list[str]) -> list[str]:
-    return [re.sub(r"\W", "", word.lower()) for word in words]
 
 
 def _is_phrase(words: list[str], shortest: int) -> bool:
