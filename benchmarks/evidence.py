@@ -62,9 +62,11 @@ class Listener(WhisperEngine):
 
     known: tuple[str, float, float] | None = None
 
-    def _believed(self, request: Request, attempt: Attempt) -> Attempt:
-        self.known = (attempt.said, self._evidence(request, attempt), attempt.no_speech) if attempt.said else None
-        return super()._believed(request, attempt)
+    def _believed(self, request: Request, attempt: Attempt, least: float = 0.0) -> Attempt:
+        judged = super()._believed(request, attempt, least)
+        if not least or judged.hypothesis.text:
+            self.known = (attempt.said, self._evidence(request, attempt), attempt.no_speech) if attempt.said else None
+        return judged
 
     def texts(self, recordings: Sequence[Recording]) -> list[Text]:
         """Those of recordings that have one."""

@@ -20,7 +20,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from django.contrib.auth.models import User
 from transcription.models import Refusal, Segment, Session, Tag
-User.objects.create_superuser("operator", password="{PASSWORD}")
+User.objects.create_superuser("planner", password="{PASSWORD}")
 rng, now = random.Random(1), datetime.now(UTC)
 for number in range(240):
     begun = now - timedelta(days=rng.random() ** 1.3 * 30)
@@ -62,7 +62,7 @@ def log_in(filled: Stack, visit: Callable[..., Page]) -> Callable[..., Page]:
 
     def log_in(path: str = "/admin/", **options: object) -> Page:
         page = visit(f"{filled.http_url}/admin/login/?next={path}", **options)
-        page.get_by_label("Username").fill("operator")
+        page.get_by_label("Username").fill("planner")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         return page

@@ -30,7 +30,9 @@ REPEATED = 2
 """How often words are said on average, at most, by those who answer: "Não, não."; more is a repetition."""
 REPETITIVE = 2 / 3
 """A text with a smaller share of different words is weighed by those alone."""
-
+CONTRADICTED = 2.0
+"""What a doubtful text has to have more than is asked for, where another decode wrote something else that is not
+believed. Of noise none had as much (1.7); "O que é isso?" for a "sim" by telephone had been "SING", with 2.8."""
 HEARD_AGAIN = 3
 """Words, all different, that a text and what was believed before of less of its audio begin with, to be believed with
 it. What Whisper writes over noise begins otherwise when there is more of it."""

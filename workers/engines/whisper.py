@@ -120,7 +120,7 @@ class WhisperEngine:
         return [each.told(attempt.hypothesis) for each, attempt in zip(found, heard, strict=True)]
 
     def _final(self, request: Request, attempt: Attempt) -> Attempt:
-        """The attempt, or a better one, as far as it is believed.
+        """The attempt, or a better one, as far as it is believed: where that is not, the first if it has much for it.
 
         What is encoded in part is for what is beyond doubt: for anything else all of its window is.
         """
@@ -131,7 +131,11 @@ class WhisperEngine:
                 return judged
             request = self._fit(request.job, request.audio, request.features.window)
             (attempt,) = self._generate([request])
-        return self._believed(request, self._again(request, attempt))
+        judged = self._believed(request, again := self._again(request, attempt))
+        if judged.hypothesis.text or again is attempt or attempt.loops:
+            return judged
+        first = self._believed(request, attempt, evidence.CONTRADICTED)
+        return first if first.hypothesis.text else judged
 
     def _again(self, request: Request, attempt: Attempt) -> Attempt:
         """The attempt, or a better one.
@@ -171,11 +175,11 @@ class WhisperEngine:
         rest = going_on.rest(both.hypothesis, job.prefix, before.size / SAMPLE_RATE, audio_s, attempt.hypothesis.text)
         return replace(both, hypothesis=rest, said=rest.text) if rest and not both.loops else attempt
 
-    def _believed(self, request: Request, attempt: Attempt) -> Attempt:
-        """The attempt, without its text where the audio does not support it."""
+    def _believed(self, request: Request, attempt: Attempt, least: float = 0.0) -> Attempt:
+        """The attempt, without its text where the audio does not support it, by `least` more than is asked for."""
         said = attempt.said
         excess = evidence.excess(said, self._evidence(request, attempt), attempt.no_speech) if said else 0.0
-        if excess >= 0 or evidence.is_heard_again(attempt.hypothesis.text, request.job.believed):
+        if excess >= least or evidence.is_heard_again(attempt.hypothesis.text, request.job.believed):
             return attempt
         dropped = Dropped(reason="no_speech" if attempt.silent else "no_evidence", score=round(excess, 2))
         return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, said))

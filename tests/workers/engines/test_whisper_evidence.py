@@ -129,3 +129,22 @@ def test_what_was_believed_of_a_beginning_is_not_taken_back(
     found = engine._believed(asked, Attempt(Hypothesis(said, 0.5, []), logprob=-0.9, said=said)).hypothesis
 
     assert (found.text, found.dropped_text) == ((said, "") if believed else ("", said))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "loops", "heard_first"), [(3.0, False, True), (2.0, False, False), (3.0, True, False)]
+)
+def test_a_doubtful_text_with_much_for_it_is_not_lost_to_another_that_has_nothing(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, evidence: float, loops: bool, heard_first: bool
+) -> None:
+    """In a window of 10 s somebody's "sim" was "SING", in 30 s it was "O que é isso?"."""
+    asked = engine.prepare(job(), audio(speech("answers/oi_pm_alex")))
+    first, again = (
+        Attempt(Hypothesis(said, 0.2, []), logprob=-1.5, said=said, loops=loops, doubtful=True)
+        for said in ("SING", "O que é isso?")
+    )
+    monkeypatch.setattr(engine, "_again", lambda *_: again)
+    monkeypatch.setattr(engine, "_evidence", lambda _, attempt: evidence if attempt is first else 0.2)
+    found = engine._final(asked, first).hypothesis
+
+    assert (found.text, found.dropped_text) == (("SING", "") if heard_first else ("", "O que é isso?"))
