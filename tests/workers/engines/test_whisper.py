@@ -21,7 +21,7 @@ asks = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(list(Kind)), requests=st.lists(asks, min_size=2, max_size=4))
 def test_a_request_is_answered_as_if_it_were_alone(
     engine: WhisperEngine, kind: Kind, requests: list[tuple[str, str, str]]
@@ -133,9 +133,9 @@ def test_a_text_that_cannot_be_read_aloud_is_none(
 
 
 def test_audio_longer_than_a_window_is_transcribed_all_the_same(engine: WhisperEngine) -> None:
-    """Through faster-whisper's own sliding windows."""
+    """Through faster-whisper's own sliding windows; a wider beam would only take longer."""
     long = audio(speech("s24_pf_dora") + silence(24.0) + speech("s18_pf_dora") + silence(1.0))
-    answer = heard(engine, job(), long)
+    answer = heard(engine, msgspec.structs.replace(job(), beam_size=1), long)
 
     assert long.size > 30 * 16_000
     assert "padaria" in answer.text
