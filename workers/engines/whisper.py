@@ -190,8 +190,9 @@ class WhisperEngine:
         tokens = self._tokens(weighed)
         if weighed != attempt.said:
             heard = self._scores([request], self._encode([request.features.features]), [weighed])[0] / len(tokens)
-        tokenizer = self._tokenizer(request.job.language, request.job.task)
-        return heard - self._silence.logprob(tokenizer.sot_sequence, tokens)
+        sot_sequence = self._tokenizer(request.job.language, request.job.task).sot_sequence
+        foreseen = [self._silence.logprob(sot_sequence, self._tokens(one)) for one in evidence.spellings(weighed)]
+        return heard - max(foreseen)
 
     def _fit(
         self, job: Job, audio: NDArray[np.float32], window: int, *, timed: bool = False, in_part: bool = False

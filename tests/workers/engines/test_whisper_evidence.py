@@ -67,6 +67,17 @@ def test_a_word_that_begins_with_t_is_weighed_as_the_model_writes_it(engine: Whi
     assert weighed < published - 1
 
 
+@pytest.mark.parametrize("said", ["e aí", "E aí", "e aí."])
+def test_how_a_habit_is_spelt_is_no_evidence(engine: WhisperEngine, said: str) -> None:
+    """Over hold music an "e aí" was believed, which "E aí?" would not have been."""
+    asked = engine.prepare(job(), audio(speech("answers/oi_pm_alex")))
+    usual, other = (
+        engine._evidence(asked, Attempt(Hypothesis(one, 0.2, []), logprob=-1.9, said=one)) for one in ("E aí?", said)
+    )
+
+    assert other == pytest.approx(usual, abs=0.01)
+
+
 def test_a_text_that_repeats_itself_is_weighed_by_its_first_words(engine: WhisperEngine) -> None:
     """Its copies are sure on any audio, and unlikely on silence when each is taken for the first."""
     samples = np.random.default_rng(0).normal(0, 0.02, 2 * SAMPLE_RATE).astype(np.float32)
