@@ -64,6 +64,8 @@ class Stack(Processes):
             child = self.run_valkey(self.port, self.directory)
             self.database.write_bytes(_tables())
             until(self.redis.ping, "Valkey", child=child)
+            if not self.env["DATABASE_URL"].endswith(str(self.database)):
+                self.manage("migrate", "-v", "0")
         except BaseException:
             self.__exit__()
             raise

@@ -9,6 +9,7 @@ always, and nothing that comes after a repetition is lost.
 
 import re
 import zlib
+from unicodedata import category
 
 MOST_CHARS_PER_S = 25
 """Nobody speaks faster: some 8 syllables a second of 2 to 3 letters, with spaces."""
@@ -76,8 +77,8 @@ def compression_ratio(text: str) -> float:
 
 
 def plain(words: list[str]) -> list[str]:
-    """Words as they are told apart: letters and digits, without case."""
-    return [re.sub(r"\W", "", word.lower()) for word in words]
+    """Words as they are told apart: letters with their marks (Hindi's vowels are such) and digits, without case."""
+    return ["".join(one for one in word.lower() if one.isalnum() or category(one)[0] == "M") for word in words]
 
 
 def copy_at_end(text: str) -> bool:

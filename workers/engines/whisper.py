@@ -179,7 +179,7 @@ class WhisperEngine:
         """The attempt, without its text where the audio does not support it, by `least` more than is asked for."""
         said = attempt.said
         excess = evidence.excess(said, self._evidence(request, attempt), attempt.no_speech) if said else 0.0
-        if excess >= least or evidence.is_heard_again(attempt.hypothesis.text, request.job.believed):
+        if excess >= least or (not least and evidence.is_heard_again(attempt.hypothesis.text, request.job.believed)):
             return attempt
         dropped = Dropped(reason="no_speech" if attempt.silent else "no_evidence", score=round(excess, 2))
         return replace(attempt, hypothesis=Hypothesis("", 0.0, [], dropped, said))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.engines.repetition import collapse, copy_at_end, is_loop, is_monotonous, is_repeated, most_chars
+from workers.engines.repetition import collapse, copy_at_end, is_loop, is_monotonous, is_repeated, most_chars, plain
 
 
 @pytest.mark.parametrize(
@@ -144,3 +144,11 @@ def test_a_hummed_word_is_cut_short_and_spelt_ones_are_not() -> None:
     assert is_loop(hummed, 3.0)
     assert collapse(spelt, 9.0) == spelt
     assert collapse(digits, 9.0) == digits
+
+
+def test_words_that_differ_in_marks_alone_are_different() -> None:
+    """Vowels of Hindi and Thai are marks."""
+    words = "की का के कि".split()
+
+    assert plain(words) == words
+    assert not is_repeated(" ".join(words))
